@@ -1,0 +1,241 @@
+import { userInfo } from "node:os";
+import { BuilderError, messageOf } from "./errors.ts";
+
+/** Names and values as the environment or a settings file gives them. */
+export type Given = Readonly<Record<string, string | undefined>>;
+
+interface Setting<T> {
+  /** The names under which it may be given, the first found wins. */
+  readonly names: readonly string[];
+  /** The text that stands for a setting that is not given; "" = none. */
+  readonly fallback: string | { readonly shown: string; of(given: Given): string };
+  readonly help: string;
+  parse(text: string): T;
+}
+
+/** Every setting there is. docs/settings.md shows this table, and a test holds it against it. */
+const settings = {
+  port: setting(["PORT"], { fallback: "8080", parse: portNumber, help: "Port of the HTTP server; 0 = any free one." }),
+  listenHost: setting(["listen_host"], {
+    fallback: "0.0.0.0",
+    parse: text,
+    help: "Address that the HTTP server listens on.",
+  }),
+  databaseUrl: setting(["DATABASE_URL"], {
+    fallback: "",
+    parse: optional(url("postgres:", "postgresql:")),
+    help: "PostgreSQL to share with other servers; without it one is started in the data folder.",
+  }),
+  dataFolder: setting(["data_path"], {
+    fallback: {
+      shown: "/var/lib/of-builder, or ~/.local/share/of-builder for anyone but root",
+      of: ({ HOME }) => (process.getuid?.() === 0 ? "/var/lib/of-builder" : `${HOME ?? "."}/.local/share/of-builder`),
+    },
+    parse: text,
+    help: "Folder for the embedded database and everything temporary.",
+  }),
+  buildkitUrl: setting(["buildkit_url", "BUILDKIT_HOST"], {
+    fallback: "",
+    parse: optional(url("tcp:", "unix:")),
+    help: "Address of buildkitd: tcp://HOST:PORT or unix:///PATH. Not set: serve takes tcp://of-buildkit:1234, build and dev find or start one.",
+  }),
+  buildkitForce: setting(["buildkit_force"], {
+    fallback: "false",
+    parse: flag,
+    help: "Accept a BuildKit older than 0.31.2, below which known holes are open.",
+  }),
+  pushRegistry: setting(["push_repository_url"], {
+    fallback: "",
+    parse: optional(text),
+    help: "Registry (and account) that pushed functions go to, such as registry:5000; with a trailing / one account is shared by all owners.",
+  }),
+  pullRegistry: setting(["repository_url"], {
+    fallback: "",
+    parse: optional(text),
+    help: "The same registry as the cluster reaches it, where that differs; read, but of use only once of-builder deploys.",
+  }),
+  insecure: setting(["insecure"], {
+    fallback: "",
+    parse: optional(flag),
+    help: "true: push over plain HTTP; false: never; not set: only to a registry that speaks nothing else and for which no credentials are stored.",
+  }),
+  buildBranch: setting(["build_branch"], {
+    fallback: "",
+    parse: optional(text),
+    help: "Branch whose pushes are built; not set: the repository's default branch.",
+  }),
+  customTemplates: setting(["custom_templates"], {
+    fallback: "",
+    parse: list,
+    help: "Template repositories that pushed stacks may use, separated by commas; #REF pins one to a branch or tag.",
+  }),
+  dockerfileLang: setting(["enable_dockerfile_lang"], {
+    fallback: "true",
+    parse: flag,
+    help: "Whether functions may have lang: dockerfile.",
+  }),
+  customersPath: setting(["customers_path"], {
+    fallback: "",
+    parse: optional(text),
+    help: "File with the owners whose pushes are built, one a line; not set: all.",
+  }),
+  githubAppId: setting(["github_app_id"], { fallback: "", parse: optional(text), help: "Id of the GitHub App." }),
+  githubApiUrl: setting(["github_api_url"], {
+    fallback: "https://api.github.com",
+    parse: url("https:", "http:"),
+    help: "GitHub's API; GitHub Enterprise Server: https://HOST/api/v3.",
+  }),
+  secretFolder: setting(["secret_mount_path"], {
+    fallback: "/var/openfaas/secrets",
+    parse: text,
+    help: "Folder with the files github-webhook-secret, private-key and payload-secret.",
+  }),
+  disableHmac: setting(["disable_hmac"], {
+    fallback: "false",
+    parse: flag,
+    help: "Take POST /build without a signature even though payload-secret exists.",
+  }),
+  allowSha1: setting(["allow_sha1"], {
+    fallback: "false",
+    parse: flag,
+    help: "Take the old X-Cloud-Signature: sha1= on POST /build.",
+  }),
+  maxInflight: setting(["max_inflight"], { fallback: "4", parse: count, help: "Builds at the same time." }),
+  maxBodyBytes: setting(["max_body_bytes"], {
+    fallback: String(2 * 1024 ** 3),
+    parse: count,
+    help: "Largest body of POST /build, in bytes, packed or unpacked.",
+  }),
+  retryAttempts: setting(["retry_attempts"], {
+    fallback: "6",
+    parse: count,
+    help: "Further attempts when BuildKit, the registry or the repository does not answer.",
+  }),
+  retryFirstMs: setting(["retry_first_ms"], {
+    fallback: "2000",
+    parse: count,
+    help: "Wait before the second attempt, in milliseconds; it doubles up to a minute.",
+  }),
+  drainMs: setting(["drain_ms"], {
+    fallback: "30000",
+    parse: count,
+    help: "How long a stopping server waits for running builds, in milliseconds; what is left continues at the next start.",
+  }),
+  dockerConfig: setting(["DOCKER_CONFIG"], {
+    fallback: { shown: "~/.docker", of: ({ HOME }) => `${HOME ?? "/root"}/.docker` },
+    parse: text,
+    help: "Folder of Docker's config.json with the registries' credentials.",
+  }),
+  logLevel: setting(["log_level"], {
+    fallback: "info",
+    parse: oneOf("debug", "info", "warn", "error", "silent"),
+    help: "debug, info, warn, error or silent.",
+  }),
+} as const;
+
+/** The complete settings of a process. Nobody behind this door checks them again. */
+export type Config = Readonly<{ [Name in keyof typeof settings]: ReturnType<(typeof settings)[Name]["parse"]> }>;
+
+/**
+ * Reads all settings.
+ * @param given environment and settings file, merged; an empty value counts as not given
+ * @throws BuilderError `setting_invalid` that names every faulty setting
+ */
+export function readConfig(given: Given): Config {
+  const faults: string[] = [];
+  const entries = Object.entries<Setting<unknown>>(settings).map(([key, { names, fallback, parse }]) => {
+    const name = names.find((candidate) => given[candidate]) ?? names[0] ?? key;
+    const value = given[name] || (typeof fallback === "string" ? fallback : fallback.of(given));
+    try {
+      return [key, parse(value)];
+    } catch (error) {
+      faults.push(`${name}="${value}": ${messageOf(error)}`);
+      return [key, undefined];
+    }
+  });
+  if (faults.length > 0) throw new BuilderError("setting_invalid", faults.join("; "));
+  return Object.freeze(Object.fromEntries(entries)) as Config;
+}
+
+/** What is true of the machine and the person, and no setting. */
+export interface Surroundings {
+  /** The variable PATH. */
+  readonly path: string;
+  /** XDG_RUNTIME_DIR, where a person has one. */
+  readonly runtimeFolder: string | undefined;
+  readonly userName: string;
+  /** 0 = root. */
+  readonly uid: number;
+  /** The whole environment, for programs that take proxies and certificates from it. */
+  readonly environment: Given;
+}
+
+/** Reads what is true of the machine and the person. */
+export function readSurroundings(given: Given): Surroundings {
+  const { uid, username } = userInfo();
+  return { path: given.PATH ?? "", runtimeFolder: given.XDG_RUNTIME_DIR, userName: username, uid, environment: given };
+}
+
+/** The settings as rows of a table: names, what stands for one that is not given, and what it means. */
+export function settingRows(): readonly { names: readonly string[]; fallback: string; help: string }[] {
+  return Object.values<Setting<unknown>>(settings).map(({ names, fallback, help }) => ({
+    names,
+    fallback: typeof fallback === "string" ? fallback : fallback.shown,
+    help,
+  }));
+}
+
+function setting<T>(names: readonly string[], rest: Omit<Setting<T>, "names">): Setting<T> {
+  return { names, ...rest };
+}
+
+function text(value: string): string {
+  return value;
+}
+
+function optional<T>(parse: (value: string) => T): (value: string) => T | undefined {
+  return (value) => (value === "" ? undefined : parse(value));
+}
+
+function list(value: string): readonly string[] {
+  return value
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
+}
+
+/** Go's words for a bool, which OpenFaaS's settings take. */
+function flag(value: string): boolean {
+  if (["1", "t", "T", "true", "TRUE", "True"].includes(value)) return true;
+  if (["0", "f", "F", "false", "FALSE", "False"].includes(value)) return false;
+  throw new Error("expected true or false");
+}
+
+function count(value: string): number {
+  if (!/^[0-9]{1,15}$/.test(value)) throw new Error("expected a whole number");
+  return Number(value);
+}
+
+function portNumber(value: string): number {
+  const port = count(value);
+  if (port > 65_535) throw new Error("expected a port from 0 to 65535");
+  return port;
+}
+
+function url(...protocols: readonly string[]): (value: string) => string {
+  return (value) => {
+    if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol)) {
+      throw new Error(
+        `expected an address that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`,
+      );
+    }
+    return value;
+  };
+}
+
+function oneOf(...words: readonly string[]): (value: string) => string {
+  return (value) => {
+    if (!words.includes(value)) throw new Error(`expected one of ${words.join(", ")}`);
+    return value;
+  };
+}

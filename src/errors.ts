@@ -1,0 +1,132 @@
+/**
+ * Every known fault, with what the outside world is told of it:
+ * - `http`: the status of the answer when a request caused it;
+ * - `state`: what GitHub shows (`failure`: the push is to blame; `error`: the installation is);
+ * - `transient`: the same work may succeed a little later, so it is tried again;
+ * - `fix`: what a person can do about it.
+ */
+const faults = {
+  signature_missing: {
+    http: 401,
+    state: "error",
+    transient: false,
+    fix: "Send X-Hub-Signature-256: sha256=<HMAC of the body>.",
+  },
+  signature_wrong: { http: 401, state: "error", transient: false, fix: "Use the same secret on both sides." },
+  body_too_large: { http: 413, state: "error", transient: false, fix: "Send less." },
+  body_invalid: { http: 400, state: "error", transient: false, fix: "Send what the documentation describes." },
+  tar_invalid: { http: 400, state: "failure", transient: false, fix: "Make the archive with GNU tar or faas-cli." },
+  too_busy: { http: 429, state: "error", transient: true, fix: "Try again in a minute." },
+  not_configured: { http: 503, state: "error", transient: false, fix: "Set what is missing: see docs/settings.md." },
+  stopping: { http: 503, state: "error", transient: true, fix: "Try again in a minute." },
+  stack_missing: {
+    http: 404,
+    state: "failure",
+    transient: false,
+    fix: "Add a stack.yml to the root of the repository.",
+  },
+  stack_invalid: { http: 422, state: "failure", transient: false, fix: "Correct stack.yml." },
+  template_unknown: {
+    http: 422,
+    state: "failure",
+    transient: false,
+    fix: "Name a template that this installation offers (setting custom_templates).",
+  },
+  path_forbidden: {
+    http: 422,
+    state: "failure",
+    transient: false,
+    fix: "Keep handlers, templates and links inside the repository.",
+  },
+  name_invalid: { http: 422, state: "failure", transient: false, fix: "Use lower-case letters, digits and dashes." },
+  context_invalid: { http: 422, state: "failure", transient: false, fix: "Make the function's files readable." },
+  build_failed: { http: 422, state: "failure", transient: false, fix: "Correct the step that failed." },
+  build_cancelled: { http: 499, state: "error", transient: false, fix: "Start the build again." },
+  buildkit_unreachable: {
+    http: 503,
+    state: "error",
+    transient: true,
+    fix: "Start buildkitd, or correct buildkit_url.",
+  },
+  buildkit_refused: { http: 503, state: "error", transient: false, fix: "Check buildkitd's version and settings." },
+  registry_unreachable: {
+    http: 503,
+    state: "error",
+    transient: true,
+    fix: "Start the registry, or correct push_repository_url.",
+  },
+  registry_denied: {
+    http: 403,
+    state: "error",
+    transient: false,
+    fix: "Give the builder's config.json the right to push there.",
+  },
+  checkout_failed: { http: 502, state: "error", transient: true, fix: "Check that the App may read the repository." },
+  commit_gone: { http: 410, state: "error", transient: false, fix: "Nothing: a newer push has replaced the commit." },
+  github_failed: { http: 502, state: "error", transient: true, fix: "Wait: GitHub does not answer as it should." },
+  github_refused: {
+    http: 502,
+    state: "error",
+    transient: false,
+    fix: "Check the GitHub App's id, key and permissions, and where it is installed.",
+  },
+  database_unreachable: {
+    http: 503,
+    state: "error",
+    transient: true,
+    fix: "Start PostgreSQL, or correct DATABASE_URL.",
+  },
+  setting_invalid: { http: 500, state: "error", transient: false, fix: "Correct the setting." },
+  tool_missing: { http: 500, state: "error", transient: false, fix: "Run npm run tools." },
+  usage: { http: 400, state: "error", transient: false, fix: "See --help." },
+} as const satisfies Record<string, { http: number; state: "failure" | "error"; transient: boolean; fix: string }>;
+
+export type ErrorCode = keyof typeof faults;
+
+/** Where in a person's file the fault is. Lines and columns count from 1; `path` is relative to the repository. */
+export interface Location {
+  readonly path: string;
+  readonly line: number;
+  readonly endLine?: number;
+  readonly column?: number;
+}
+
+/** What an error may carry beside its message. */
+interface Details {
+  cause?: unknown;
+  location?: Location;
+  /** What to do, where it is known better than the code's general advice. */
+  fix?: string;
+}
+
+/** A fault that we know and that people are told of by its message, without a stack. Anything else thrown is a bug. */
+export class BuilderError extends Error {
+  override readonly name = "BuilderError";
+  readonly code: ErrorCode;
+  readonly location: Location | undefined;
+  readonly fix: string;
+
+  constructor(code: ErrorCode, message: string, { cause, location, fix }: Details = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.location = location;
+    this.fix = fix ?? faults[code].fix;
+  }
+
+  get http(): number {
+    return faults[this.code].http;
+  }
+
+  get state(): "failure" | "error" {
+    return faults[this.code].state;
+  }
+
+  get transient(): boolean {
+    return faults[this.code].transient;
+  }
+}
+
+/** The message of anything thrown, for a log line or for a person. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

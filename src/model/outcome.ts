@@ -1,0 +1,29 @@
+import type { Location } from "../errors.ts";
+
+/** How the work on one function ended. Plain JSON: it is stored. */
+export type Outcome =
+  | {
+      readonly function: string;
+      readonly state: "built";
+      readonly image: string;
+      readonly digest: string;
+      readonly seconds: number;
+    }
+  | { readonly function: string; readonly state: "skipped"; readonly reason: string }
+  | {
+      readonly function: string;
+      /** `failed`: the push is to blame. `error`: the installation is. */
+      readonly state: "failed" | "error";
+      readonly image: string;
+      readonly reason: string;
+      readonly fix: string;
+      readonly location?: Location;
+      readonly seconds: number;
+    };
+
+/** How a whole push ended: one outcome per function, or the fault that kept the stack from being read. */
+export interface PushOutcome {
+  readonly state: "success" | "failure" | "error" | "ignored";
+  readonly description: string;
+  readonly functions: readonly Outcome[];
+}

@@ -1,0 +1,24 @@
+import { expect, test } from "vitest";
+import { additionalPackages, parseTemplate } from "../../src/model/template.ts";
+
+const template = parseTemplate(
+  "language: go\nhandler_folder: code\nbuild_options:\n  - name: dev\n    packages: [make, gcc]\n  - name: ssl\n    packages: [gcc, openssl]\n",
+  "template/go/template.yml",
+);
+
+test("a template names its handler folder, or it is function", () => {
+  expect(template.handlerFolder).toBe("code");
+  expect(parseTemplate("", "t").handlerFolder).toBe("function");
+});
+
+test("packages of options and argument are sorted and without doubles", () => {
+  expect(additionalPackages(template, ["dev", "ssl"], "zlib  gcc")).toEqual({ value: "gcc make openssl zlib" });
+});
+
+test("without options the argument is empty", () => {
+  expect(additionalPackages(template, [], "")).toEqual({ value: "" });
+});
+
+test("an option that the template lacks is named", () => {
+  expect(additionalPackages(template, ["x"], "")).toEqual({ unknown: "x" });
+});
