@@ -1,0 +1,101 @@
+import { type Context, type Entry, isDirectory } from "../model/context.ts";
+import { followPaths, withoutNested } from "./follow-paths.ts";
+import { type Carried, type Patterns, parsePatterns } from "./patterns.ts";
+
+/** What the daemon wants of a context; an empty list sets no limit. */
+export interface Filter {
+  readonly includes: readonly string[];
+  readonly excludes: readonly string[];
+  readonly follows: readonly string[];
+}
+
+/** What is known of a folder on the way down. */
+interface Folder {
+  /** Set until it has been sent. */
+  unsent: Entry | undefined;
+  readonly above: Folder | undefined;
+  readonly included: Carried | undefined;
+  readonly excluded: Carried | undefined;
+}
+
+interface Walk {
+  readonly context: Context;
+  readonly include: Patterns | undefined;
+  readonly exclude: Patterns | undefined;
+  readonly visit: (entry: Entry) => void;
+  readonly breathe: () => Promise<void>;
+}
+
+/** The longest time that the walk keeps other work of this process waiting. */
+const maxTurnMs = 20;
+
+/**
+ * Walks a context in the order that the file sync demands: siblings by the bytes of their names, a folder before
+ * what is in it, its whole subtree directly after it. A folder that is filtered out is still visited, just before
+ * the first entry below it that is not.
+ * @param options.visit called once per entry that passes the filter
+ * @param options.room answers a promise where the walk should wait before it goes on
+ * @throws BuilderError of the context; Error naming a malformed pattern; the signal's reason
+ */
+export async function walkContext(
+  context: Context,
+  filter: Filter,
+  options: { visit: (entry: Entry) => void; room: () => Promise<void> | undefined; signal: AbortSignal },
+): Promise<void> {
+  const { visit, room, signal } = options;
+  const includes = await includePatterns(context, filter, { signal });
+  const include = includes.length === 0 ? undefined : parsePatterns(includes);
+  const exclude = filter.excludes.length === 0 ? undefined : parsePatterns(filter.excludes);
+  const root: Folder = { unsent: undefined, above: undefined, included: undefined, excluded: undefined };
+  await walkFolder({ context, include, exclude, visit, breathe: createBreath(room, signal) }, "", root);
+}
+
+async function includePatterns(context: Context, filter: Filter, options: { signal: AbortSignal }) {
+  if (filter.follows.length === 0) return filter.includes;
+  const followed = await followPaths(context, filter.follows, options);
+  return followed === undefined ? filter.includes : (withoutNested([...filter.includes, ...followed]) ?? []);
+}
+
+async function walkFolder(walk: Walk, path: string, folder: Folder): Promise<void> {
+  for (const entry of await walk.context.list(path)) {
+    const below = visitEntry(walk, entry, folder);
+    await walk.breathe();
+    if (below !== undefined) await walkFolder(walk, entry.path, below);
+  }
+}
+
+/** Sends one entry if it is wanted; answers the folder to walk into, if any. */
+function visitEntry(walk: Walk, entry: Entry, above: Folder): Folder | undefined {
+  const included = walk.include?.match(entry.path, above.included);
+  const excluded = walk.exclude?.match(entry.path, above.excluded);
+  const wanted = included?.matched !== false && excluded?.matched !== true;
+  const folder: Folder = { unsent: entry, above, included: included?.carried, excluded: excluded?.carried };
+  if (wanted) sendWithFolders(folder, walk.visit);
+  if (!isDirectory(entry)) return undefined;
+  const barren =
+    (included?.matched === false && walk.include?.mayMatchBelow(entry.path, "plain") === false) ||
+    (excluded?.matched === true && walk.exclude?.mayMatchBelow(entry.path, "exception") === false);
+  return barren ? undefined : folder;
+}
+
+function sendWithFolders(folder: Folder, visit: (entry: Entry) => void): void {
+  const line: Folder[] = [];
+  for (let each: Folder | undefined = folder; each?.unsent !== undefined; each = each.above) line.push(each);
+  for (const each of line.reverse()) {
+    visit(each.unsent as Entry);
+    each.unsent = undefined;
+  }
+}
+
+/** Lets other work of the process in when the walk has held it for long, and ends it when it is no longer wanted. */
+function createBreath(room: () => Promise<void> | undefined, signal: AbortSignal): () => Promise<void> {
+  let turnEnds = performance.now() + maxTurnMs;
+  return async () => {
+    signal.throwIfAborted();
+    const full = room();
+    if (full !== undefined) await full;
+    if (performance.now() < turnEnds) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    turnEnds = performance.now() + maxTurnMs;
+  };
+}

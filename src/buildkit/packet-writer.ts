@@ -1,0 +1,104 @@
+import type { Writable } from "node:stream";
+import { dataEndBytes, dataHeadBytes, writeDataEnd, writeDataHead } from "./packets.ts";
+
+/** The bytes of one DATA packet: bigger ones cost the daemon memory, smaller ones cost both sides time. */
+const maxDataBytes = 1024 * 1024;
+
+const slabBytes = maxDataBytes + 1024;
+/** What may be handed to the stream and not yet be gone. Health answers share the connection: more would delay them. */
+const maxInFlightBytes = 2 * 1024 * 1024;
+
+/**
+ * Writes packets to the stream of one file sync. Small ones are gathered in a slab that leaves once per turn of the
+ * event loop; slabs are reused, and file contents are written where they were read to, uncopied.
+ */
+export class PacketWriter {
+  readonly #stream: Writable;
+  readonly #free: Buffer[] = [];
+  #slab: Buffer | undefined;
+  #used = 0;
+  #inFlight = 0;
+  #flushPlanned = false;
+  #roomy: PromiseWithResolvers<void> | undefined;
+
+  constructor(stream: Writable) {
+    this.#stream = stream;
+    stream.once("close", () => this.#roomy?.resolve());
+  }
+
+  /** Waits while too much is under way; undefined where there is room at once. Ends, too, when the stream does. */
+  room(): Promise<void> | undefined {
+    if (this.#inFlight < maxInFlightBytes || this.#stream.destroyed) return undefined;
+    this.#roomy ??= Promise.withResolvers<void>();
+    return this.#roomy.promise;
+  }
+
+  /** Lets `write` put a packet of at most `bytes` into the slab: it gets the place and answers where it ended. */
+  add(bytes: number, write: (into: Buffer, at: number) => number): void {
+    if (bytes > slabBytes) throw new Error(`a packet of ${bytes} bytes is too long, expected at most ${slabBytes}`);
+    if (this.#slab !== undefined && this.#used + bytes > slabBytes) this.flush();
+    this.#slab ??= this.#takeSlab();
+    this.#used = write(this.#slab, this.#used);
+    this.#planFlush();
+  }
+
+  /** Adds bytes of a file. */
+  addData(id: number, data: Uint8Array): void {
+    this.add(dataHeadBytes + data.length, (into, at) => {
+      const start = writeDataHead(into, at, { id, length: data.length });
+      into.set(data, start);
+      return start + data.length;
+    });
+  }
+
+  /** Says that a file is complete. */
+  addEnd(id: number): void {
+    this.add(dataEndBytes, (into, at) => writeDataEnd(into, at, id));
+  }
+
+  /**
+   * Reads a piece of a file straight into a slab of its own and sends it.
+   * @param read fills the buffer, at most {@link maxDataBytes}; answers the bytes read
+   * @returns the bytes read, 0 at the end of the file
+   */
+  async sendRead(id: number, read: (target: Uint8Array) => number | Promise<number>): Promise<number> {
+    const slab = this.#takeSlab();
+    const length = await read(slab.subarray(dataHeadBytes, dataHeadBytes + maxDataBytes));
+    if (length === 0) this.#free.push(slab);
+    else this.#send(slab, writeDataHead(slab, 0, { id, length }) + length);
+    return length;
+  }
+
+  /** Sends what is gathered. */
+  flush(): void {
+    if (this.#slab === undefined) return;
+    this.#send(this.#slab, this.#used);
+    this.#slab = undefined;
+    this.#used = 0;
+  }
+
+  #planFlush(): void {
+    if (this.#flushPlanned) return;
+    this.#flushPlanned = true;
+    setImmediate(() => {
+      this.#flushPlanned = false;
+      this.flush();
+    });
+  }
+
+  #send(slab: Buffer, length: number): void {
+    if (this.#stream.destroyed || this.#stream.writableEnded) return;
+    this.#inFlight += length;
+    this.#stream.write(slab.subarray(0, length), () => {
+      this.#inFlight -= length;
+      this.#free.push(slab);
+      if (this.#inFlight >= maxInFlightBytes) return;
+      this.#roomy?.resolve();
+      this.#roomy = undefined;
+    });
+  }
+
+  #takeSlab(): Buffer {
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(slabBytes);
+  }
+}

@@ -1,0 +1,119 @@
+import { stripVTControlCharacters } from "node:util";
+import { status } from "@grpc/grpc-js";
+import { BuilderError, type ErrorCode } from "../errors.ts";
+import type { Status } from "./generated/rpc-status.ts";
+import type { FailedStep } from "./progress.ts";
+import { readDetails, type SolveDetails } from "./solve-details.ts";
+
+/** What a failed build leaves for whoever shows it in full; the cause of the error that people see. */
+export class StepFailure extends Error {
+  override readonly name = "StepFailure";
+  /** The step as BuildKit names it, "" where the build failed before any. */
+  readonly step: string;
+  readonly exitCode: number | undefined;
+  /** The last lines that the step printed. */
+  readonly lines: readonly string[];
+
+  constructor(message: string, details: { step: string; exitCode: number | undefined; lines: readonly string[] }) {
+    super(message);
+    this.step = details.step;
+    this.exitCode = details.exitCode;
+    this.lines = details.lines;
+  }
+}
+
+interface Kind {
+  readonly code: ErrorCode;
+  readonly pattern: RegExp;
+  readonly say: (match: RegExpExecArray) => string;
+}
+
+/** BuildKit's texts have no codes: what they mean is read from their words, most exact first. */
+const kinds: readonly Kind[] = [
+  {
+    code: "registry_denied",
+    pattern:
+      /failed to authorize|401 Unauthorized|403 Forbidden|authorization failed|no basic auth credentials|denied:/u,
+    say: ({ input }) => `the registry refuses: ${input}`,
+  },
+  {
+    code: "registry_unreachable",
+    pattern: /failed to do request: (?:.*": )?(?<reason>(?:dial|read|write|http|net|tls|EOF|context deadline).*)$/su,
+    say: ({ input, groups }) => `the registry of ${imageIn(input)} does not answer: ${groups?.reason}`,
+  },
+  {
+    code: "registry_unreachable",
+    pattern: /unexpected status.*: 5\d\d /u,
+    say: ({ input }) => `the registry fails: ${input}`,
+  },
+  {
+    code: "build_failed",
+    pattern: /failed to resolve source metadata for (?<image>\S+): .*not found$/su,
+    say: ({ groups }) => `base image "${groups?.image}" does not exist`,
+  },
+  {
+    code: "build_failed",
+    pattern: /failed to calculate checksum of ref \S+: (?<path>".*"): not found$/su,
+    say: ({ groups }) => `${groups?.path} is not in the build context (is it named in .dockerignore?)`,
+  },
+  { code: "buildkit_refused", pattern: /^(?:unknown service|no local sources enabled)/u, say: ({ input }) => input },
+];
+
+const maxShown = 300;
+
+/**
+ * Says a failed Solve so that a person can act on it.
+ * @param failed the steps that failed, as the progress told
+ */
+export function describeFailure(failure: Status, failed: readonly FailedStep[]): BuilderError {
+  const details = readDetails(failure);
+  const step = failed.find(({ digest }) => digest === details.step) ?? failed.at(-1);
+  const { exitCode, location } = details;
+  const name = step === undefined ? "" : stepName(step.name);
+  const cause = new StepFailure(failure.message, { step: name, exitCode, lines: step?.lines ?? [] });
+  const at = location === undefined ? { cause } : { cause, location };
+  // A RUN's message repeats its command, which may say anything: only its exit code counts.
+  if (isProcess(failure, details))
+    return new BuilderError("build_failed", processMessage({ name, exitCode, step }), at);
+  for (const { code, pattern, say } of kinds) {
+    const match = pattern.exec(failure.message);
+    if (match !== null) return new BuilderError(code, shown(say(match)), at);
+  }
+  return new BuilderError(
+    failure.code === status.UNAVAILABLE ? "buildkit_unreachable" : "build_failed",
+    shown(failure.message),
+    at,
+  );
+}
+
+function isProcess(failure: Status, { exitCode }: SolveDetails): boolean {
+  return exitCode !== undefined || /^process ".*" did not complete successfully/su.test(failure.message);
+}
+
+function processMessage(run: { name: string; exitCode: number | undefined; step: FailedStep | undefined }): string {
+  const end = run.exitCode === undefined ? "failed" : `ended with exit code ${run.exitCode}`;
+  const last = run.step?.lines.at(-1);
+  return shown(`step "${run.name}" ${end}${last === undefined ? "" : `: ${last}`}`);
+}
+
+/** A step's first line without its number, "[2/3] RUN make" -> "RUN make". */
+function stepName(name: string): string {
+  const [line = ""] = name.replace(/^\[[^\]]*\] /u, "").split("\n");
+  return line.length > 120 ? `${line.slice(0, 119)}…` : line;
+}
+
+/** The image that a text of BuildKit's is about, as far as it says. */
+function imageIn(text: string): string {
+  const found = /failed to (?:resolve source metadata for|push) (?<image>[^\s:]+(?::\d+)?[^\s:]*(?::[^\s:]+)?)/u.exec(
+    text,
+  );
+  return found === null ? "the image" : `"${found.groups?.image}"`;
+}
+
+/** One line, without what would steer a terminal. */
+function shown(text: string): string {
+  const line = stripVTControlCharacters(text)
+    .replace(/[\p{Cc}\p{Cf}\s]+/gu, " ")
+    .trim();
+  return line.length > maxShown ? `${line.slice(0, maxShown - 1)}…` : line;
+}

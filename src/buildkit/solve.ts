@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ServiceError, status } from "@grpc/grpc-js";
+import type { Endpoint } from "./address.ts";
+import type { SolveRequest, SolveResponse } from "./generated/control.ts";
+import { Status } from "./generated/rpc-status.ts";
+import { readHistory } from "./history.ts";
+import type { Progress } from "./progress.ts";
+import { type StatusWatch, watchStatus } from "./status.ts";
+
+/** The ends of one build as BuildKit tells them. */
+export type SolveEnd = { readonly ok: true; readonly response: Readonly<Record<string, string>> } | SolveFailure;
+
+export interface SolveFailure {
+  readonly ok: false;
+  readonly failure: Status;
+  /** The answer to the call; absent where the failure was read from the daemon's history. */
+  readonly cause: ServiceError | undefined;
+}
+
+const detailsKey = "grpc-status-details-bin";
+/** After this much silence the rest of the progress is given up. */
+const maxSilenceMs = 5000;
+/** How much later than the end of its progress a build's answer may come before it counts as lost. */
+const maxDelayMs = 2000;
+
+/**
+ * Runs one Solve with its Status. Aborting cancels the build; the answer then comes when its containers are gone,
+ * or after 5 s without progress.
+ *
+ * The details of a failed Solve come as a trailer that holds the whole Dockerfile. Over 64 KiB, node's HTTP/2 does not
+ * take it: some versions break the stream off, others drop it without a word and the connection answers nothing any
+ * more (open fault grpc/grpc-node#2399). So the Status has a connection of its own, and when it has ended and no
+ * answer follows, or one that was broken off, the daemon's history is asked how the build ended.
+ */
+export async function runSolve(
+  endpoint: Endpoint,
+  request: SolveRequest,
+  { progress, signal }: { progress: Progress; signal: AbortSignal },
+): Promise<SolveEnd> {
+  const given = new AbortController();
+  const watch = watchStatus(endpoint, request.ref, progress);
+  try {
+    const solving = solve(endpoint, request, AbortSignal.any([signal, given.signal]));
+    const end = await Promise.race([solving, lostAnswer(watch, given.signal)]);
+    if (end !== "lost") await watch.drain(maxSilenceMs);
+    if (end !== "lost" && !isBrokenOff(end)) return end;
+    const failure = await readHistory(endpoint, request.ref, { signal });
+    return failure === undefined ? await solving : { ok: false, failure, cause: undefined };
+  } finally {
+    given.abort(new Error("the build has ended"));
+    watch.close();
+  }
+}
+
+function isBrokenOff(end: SolveEnd): boolean {
+  return !end.ok && end.cause?.code === status.INTERNAL && end.cause.metadata.get(detailsKey).length === 0;
+}
+
+/** Answers some time after the progress has ended well; where it has not, the answer is all there is to wait for. */
+async function lostAnswer(watch: StatusWatch, signal: AbortSignal): Promise<"lost"> {
+  if (!(await watch.ended)) return new Promise(() => undefined);
+  await sleep(maxDelayMs, undefined, { signal }).catch(() => undefined);
+  return "lost";
+}
+
+/** What the daemon said of a failure; its trailer of details, where there is one, is more exact than the bare message. */
+function readFailure(error: ServiceError): Status {
+  const [details] = error.metadata?.get(detailsKey) ?? [];
+  return Buffer.isBuffer(details)
+    ? Status.decode(details)
+    : Status.fromPartial({ code: error.code, message: error.details });
+}
+
+function solve(endpoint: Endpoint, request: SolveRequest, signal: AbortSignal): Promise<SolveEnd> {
+  const control = endpoint.openControl();
+  return new Promise((resolve) => {
+    const call = control.solve(request, (error: ServiceError | null, response: SolveResponse) => {
+      signal.removeEventListener("abort", cancel);
+      control.close();
+      resolve(
+        error === null
+          ? { ok: true, response: response.exporterResponse }
+          : { ok: false, failure: readFailure(error), cause: error },
+      );
+    });
+    const cancel = () => call.cancel();
+    signal.addEventListener("abort", cancel, { once: true });
+    if (signal.aborted) cancel();
+  });
+}

@@ -1,0 +1,140 @@
+/*
+ * The tunnel of a session: one call of moby.buildkit.v1.Control/Session on a connection of its own. Its messages,
+ * both ways, are BytesMessage{bytes data=1}; their borders mean nothing, together they are one stream of bytes, on
+ * which the DAEMON speaks HTTP/2 as the client. The call stays open as long as the session.
+ *
+ * It is written on node:http2 and not on grpc-js because whole contexts pass through it: no copy more than needed.
+ */
+import http2, { type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
+import { Duplex } from "node:stream";
+import type { Endpoint } from "./address.ts";
+import { createFrameReader, frameHeadBytes } from "./grpc-frames.ts";
+
+const sessionPath = "/moby.buildkit.v1.Control/Session";
+/** How much the daemon may send before we have read it. */
+const windowBytes = 8 * 1024 * 1024;
+/** One message; the daemon takes up to 4 MiB (old ones) or 16 MiB. */
+const maxMessageBytes = 2 * 1024 * 1024;
+
+/**
+ * Opens a tunnel. It is destroyed with an error when the connection cannot be made, breaks, or when the daemon ends
+ * the call; destroying it closes the connection.
+ * @param headers of the call; a list stands for a repeated header
+ */
+export function openTunnel(endpoint: Endpoint, headers: Record<string, string | string[]>): Duplex {
+  const connection = http2.connect(`http://${endpoint.authority}`, {
+    createConnection: () => endpoint.connect(),
+    settings: { initialWindowSize: windowBytes, enablePush: false },
+  });
+  const call = connection.request(
+    { ":method": "POST", ":path": sessionPath, "content-type": "application/grpc", te: "trailers", ...headers },
+    { endStream: false },
+  );
+  const tunnel = createDuplex(connection, call);
+  connection.once("connect", () => connection.setLocalWindowSize(windowBytes));
+  connection.on("error", (error) => tunnel.destroy(error));
+  connection.once("close", () => tunnel.destroy(new Error("the connection has ended")));
+  call.on("error", (error) => tunnel.destroy(error));
+  call.on("response", (answer) => refuse(tunnel, answer["grpc-status"], answer["grpc-message"]));
+  call.on("trailers", (answer) => refuse(tunnel, answer["grpc-status"], answer["grpc-message"]));
+  call.once("close", () => tunnel.destroy(new Error("BuildKit has ended the session")));
+  return tunnel;
+}
+
+function createDuplex(connection: ClientHttp2Session, call: ClientHttp2Stream): Duplex {
+  const read = createFrameReader((message) => {
+    if (!tunnel.push(dataOf(message))) call.pause();
+  });
+  const tunnel = new Duplex({
+    writableHighWaterMark: maxMessageBytes,
+    readableHighWaterMark: maxMessageBytes,
+    read: () => void call.resume(),
+    write: (chunk: Buffer, _encoding, done) => send(call, [chunk], done),
+    writev: (chunks, done) =>
+      send(
+        call,
+        chunks.map(({ chunk }) => chunk as Buffer),
+        done,
+      ),
+    final: (done) => void call.end(done),
+    destroy: (error, done) => {
+      call.close(http2.constants.NGHTTP2_CANCEL);
+      connection.destroy();
+      done(error);
+    },
+  });
+  call.on("data", (chunk: Buffer) => {
+    try {
+      read(chunk);
+    } catch (error) {
+      tunnel.destroy(error as Error);
+    }
+  });
+  return tunnel;
+}
+
+/** Sends chunks as messages; the pieces are copied once, into the message. */
+function send(call: ClientHttp2Stream, chunks: readonly Buffer[], done: (error?: Error | null) => void): void {
+  let roomy = true;
+  for (let start = 0; start < chunks.length && !call.destroyed && !call.writableEnded; ) {
+    const { end, bytes } = nextMessage(chunks, start);
+    roomy = call.write(encodeMessage(chunks.slice(start, end), bytes));
+    start = end;
+  }
+  if (call.destroyed) done(new Error("the session has ended"));
+  else if (roomy) done();
+  else whenRoomy(call, done);
+}
+
+/** How many of the chunks fit into one message, at least one. */
+function nextMessage(chunks: readonly Buffer[], start: number): { end: number; bytes: number } {
+  let end = start;
+  let bytes = 0;
+  while (end < chunks.length && (end === start || bytes + (chunks[end] as Buffer).length <= maxMessageBytes)) {
+    bytes += (chunks[end] as Buffer).length;
+    end++;
+  }
+  return { end, bytes };
+}
+
+function whenRoomy(call: ClientHttp2Stream, done: (error?: Error | null) => void): void {
+  const go = () => {
+    call.off("drain", go).off("close", go);
+    done();
+  };
+  call.on("drain", go).on("close", go);
+}
+
+/** A gRPC frame around a BytesMessage around the chunks. */
+function encodeMessage(chunks: readonly Buffer[], bytes: number): Buffer {
+  const head = frameHeadBytes + 1 + 5;
+  const message = Buffer.allocUnsafe(head + bytes);
+  message[0] = 0;
+  message.writeUInt32BE(1 + 5 + bytes, 1);
+  message[frameHeadBytes] = 0x0a;
+  // The length as a varint, padded to a fixed width.
+  for (let index = 0; index < 5; index++) {
+    message[frameHeadBytes + 1 + index] = ((bytes / 128 ** index) & 0x7f) | (index < 4 ? 0x80 : 0);
+  }
+  let at = head;
+  for (const chunk of chunks) {
+    message.set(chunk, at);
+    at += chunk.length;
+  }
+  return message;
+}
+
+/** The data of a BytesMessage, uncopied. */
+function dataOf(message: Buffer): Buffer {
+  if (message.length === 0) return message;
+  if (message[0] !== 0x0a) throw new Error("BuildKit sends something on the session that is no BytesMessage");
+  let at = 1;
+  while ((message[at] as number) >= 0x80) at++;
+  return message.subarray(at + 1);
+}
+
+function refuse(tunnel: Duplex, code: unknown, message: unknown): void {
+  if (code === undefined) return;
+  const text = typeof message === "string" ? decodeURIComponent(message) : "";
+  tunnel.destroy(new Error(`BuildKit has ended the session with gRPC status ${String(code)}: ${text}`));
+}
