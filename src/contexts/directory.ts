@@ -1,0 +1,174 @@
+import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, readdirSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
+import { BuilderError } from "../errors.ts";
+import type { Context, Entry, EntryReader } from "../model/context.ts";
+import { isCleanPath, quoteName, readableName } from "./entry-name.ts";
+import { createFileReader } from "./file-reader.ts";
+import { goMode } from "./go-mode.ts";
+import { createLinkGuard, type LinkGuard } from "./link-guard.ts";
+import { anchorOf, isInside, joinBytes, openedPath, readLink, realFolder } from "./real-path.ts";
+
+export interface DirectoryOptions {
+  /** The folder that nothing may lead out of, such as the root of the checkout. */
+  readonly within: string;
+  /** `keep`: links are entries. `resolve`: each link is replaced by the file or folder that it leads to. */
+  readonly links: "keep" | "resolve";
+  /** Names in the folder itself that are left out. */
+  readonly skip?: (topLevelName: string) => boolean;
+}
+
+/** Handing over to others between so many entries keeps the process answering. */
+const entriesAtOnce = 2048;
+
+/**
+ * Creates a context of a folder on this disk. Its files may be a stranger's, and may be changed while they are read:
+ * where a listed name really leads is looked at on the open file (the kernel's own word for it), not on its path.
+ * @throws BuilderError `context_invalid` where there is no such folder; on reading: `path_forbidden` for what leads
+ *   out of `within`, `context_invalid` for links to nothing or in circles and, where links are resolved, for devices,
+ *   pipes and sockets (a copy of a pipe would wait for ever)
+ */
+export function createDirectoryContext(folder: string, { within, links, skip }: DirectoryOptions): Context {
+  const source: Source = { root: realFolder(folder), within: realFolder(within), links, rawFolders: new Map() };
+  if (!isInside(source.within, source.root)) {
+    throw new BuilderError("path_forbidden", `folder ${quoteName(folder)} lies outside of ${quoteName(within)}`);
+  }
+  const guard = createLinkGuard(source.within);
+  return {
+    async list(directory) {
+      if (directory !== "" && !isCleanPath(directory)) return [];
+      const path = folderPath(source, directory);
+      const fd = openFolder(source, directory, path);
+      if (fd === undefined) return [];
+      try {
+        const real = openedPath(fd, path);
+        if (links === "keep" && !real.equals(path)) return [];
+        guard.checkFolder(directory, path, real);
+        const wanted = directory === "" ? skip : undefined;
+        return await readEntries({ source, guard, directory, path, anchor: anchorOf(fd, path), skip: wanted });
+      } finally {
+        closeSync(fd);
+      }
+    },
+  };
+}
+
+/** What stands for a folder of this disk; `rawFolders` finds the bytes of paths that are no UTF-8. */
+interface Source {
+  readonly root: Buffer;
+  readonly within: Buffer;
+  readonly links: "keep" | "resolve";
+  readonly rawFolders: Map<string, Buffer>;
+}
+
+function folderPath({ root, rawFolders }: Source, directory: string): Buffer {
+  return directory === "" ? root : joinBytes(root, rawFolders.get(directory) ?? Buffer.from(directory));
+}
+
+/** Opens a folder; undefined where there is none at that path. */
+function openFolder({ links }: Source, directory: string, path: Buffer): number | undefined {
+  const flags = constants.O_RDONLY | constants.O_DIRECTORY | (links === "keep" ? constants.O_NOFOLLOW : 0);
+  try {
+    return openSync(path, flags);
+  } catch (cause) {
+    const { code = "" } = cause as NodeJS.ErrnoException;
+    if (["ENOENT", "ENOTDIR"].includes(code) || (code === "ELOOP" && links === "keep")) return undefined;
+    throw new BuilderError("context_invalid", `folder ${quoteName(directory)} cannot be read: ${code}`, { cause });
+  }
+}
+
+interface Listing {
+  readonly source: Source;
+  readonly guard: LinkGuard;
+  readonly directory: string;
+  readonly path: Buffer;
+  /** A way to the same open folder, whatever its path leads to by now. */
+  readonly anchor: Buffer;
+  readonly skip: ((name: string) => boolean) | undefined;
+}
+
+async function readEntries(listing: Listing): Promise<readonly Entry[]> {
+  const names = readdirSync(listing.anchor, { encoding: "buffer" }).sort(Buffer.compare);
+  const entries: Entry[] = [];
+  for (const [count, bytes] of names.entries()) {
+    if (count % entriesAtOnce === entriesAtOnce - 1) await setImmediate();
+    const name = readableName(bytes);
+    if (listing.skip?.(name)) continue;
+    const entry = readEntry(listing, name, bytes);
+    if (entry) entries.push(entry);
+  }
+  return entries;
+}
+
+/** Reads one entry; undefined where it is gone by now. */
+function readEntry(listing: Listing, name: string, bytes: Buffer): Entry | undefined {
+  const { source, guard, directory, path, anchor } = listing;
+  const place = joinBytes(anchor, bytes);
+  const own = lstatSync(place, { bigint: true, throwIfNoEntry: false });
+  if (!own) return undefined;
+  const entryPath = directory === "" ? name : `${directory}/${name}`;
+  const resolved = source.links === "resolve" && own.isSymbolicLink();
+  const stats = resolved ? guard.follow(entryPath, place) : own;
+  if (source.links === "resolve") checkKind(entryPath, stats);
+  const rawFolder = source.rawFolders.get(directory);
+  const raw = rawFolder ? joinBytes(rawFolder, bytes) : rawPathOf(entryPath, name, bytes);
+  if (raw && stats.isDirectory()) source.rawFolders.set(entryPath, raw);
+  return {
+    path: entryPath,
+    ...(raw && { rawPath: raw }),
+    mode: goMode(Number(stats.mode)),
+    size: stats.isFile() ? Number(stats.size) : 0,
+    modifiedNs: stats.mtimeNs,
+    linkTarget: stats.isSymbolicLink() ? readableName(readLink(place)) : "",
+    ...hardLink(source, stats),
+    open: () => openFile(source, { entryPath, path: joinBytes(path, bytes), size: Number(stats.size) }),
+  };
+}
+
+function checkKind(entryPath: string, stats: BigIntStats): void {
+  if (stats.isFile() || stats.isDirectory()) return;
+  const kind = stats.isFIFO() ? "pipe" : stats.isSocket() ? "socket" : "device";
+  throw new BuilderError(
+    "context_invalid",
+    `${quoteName(entryPath)} is a ${kind}: expected files, folders and links to them`,
+  );
+}
+
+function rawPathOf(entryPath: string, name: string, bytes: Buffer): Buffer | undefined {
+  if (!name.includes("\ufffd") || bytes.equals(Buffer.from(name))) return undefined;
+  return Buffer.concat([Buffer.from(entryPath.slice(0, entryPath.length - name.length)), bytes]);
+}
+
+/** What a copy by faas-cli makes of hard links are files of their own. */
+function hardLink({ links }: Source, stats: BigIntStats): { inode?: string } {
+  return links === "keep" && stats.isFile() && stats.nlink > 1n ? { inode: `${stats.dev}:${stats.ino}` } : {};
+}
+
+function openFile(
+  { within, links }: Source,
+  { entryPath, path, size }: { entryPath: string; path: Buffer; size: number },
+): EntryReader {
+  // A pipe that has taken the file's place must not make the open wait.
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK | (links === "keep" ? constants.O_NOFOLLOW : 0);
+  const fd = openEntry(entryPath, path, flags);
+  try {
+    if (!isInside(within, openedPath(fd, path))) {
+      throw new BuilderError("path_forbidden", `${quoteName(entryPath)} leads out of the repository`);
+    }
+    if (!fstatSync(fd).isFile()) {
+      throw new BuilderError("context_invalid", `${quoteName(entryPath)} is no file any more`);
+    }
+    return createFileReader(fd, { start: 0, size });
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+function openEntry(entryPath: string, path: Buffer, flags: number): number {
+  try {
+    return openSync(path, flags);
+  } catch (cause) {
+    const { code = "" } = cause as NodeJS.ErrnoException;
+    throw new BuilderError("context_invalid", `${quoteName(entryPath)} cannot be read: ${code}`, { cause });
+  }
+}

@@ -1,0 +1,73 @@
+import { type Context, type Entry, isDirectory, modeDirectory } from "../model/context.ts";
+
+/** A context laid into another one: its root comes to lie at the clean path `at`, "" for the root. */
+export interface Layer {
+  readonly at: string;
+  readonly context: Context;
+}
+
+/**
+ * Creates a context out of layers. Where two have the same name the later one wins; folders merge. A file hides what
+ * earlier layers have below its name, and a later folder hides an earlier file. Folders that only lead to a layer have
+ * mode 0755.
+ */
+export function createOverlayContext(layers: readonly Layer[]): Context {
+  const visible = new Map<string, readonly Layer[]>([["", layers]]);
+
+  const list = async (directory: string): Promise<readonly Entry[]> => {
+    const found = new Map<string, { entry: Entry; from: Layer[] }>();
+    for (const layer of await visibleIn(directory)) {
+      for (const entry of await listLayer(layer, directory)) {
+        const known = found.get(entry.path);
+        const merges = known && isDirectory(known.entry) && isDirectory(entry);
+        found.set(entry.path, { entry, from: merges ? [...known.from, layer] : [layer] });
+      }
+    }
+    for (const [path, { from }] of found) visible.set(path, from);
+    return [...found.values()].map(({ entry }) => entry).sort(byName);
+  };
+
+  /** The layers that have the folder: known once the folder above it was listed. */
+  const visibleIn = async (directory: string): Promise<readonly Layer[]> => {
+    const known = visible.get(directory);
+    if (known) return known;
+    await list(directory.includes("/") ? directory.slice(0, directory.lastIndexOf("/")) : "");
+    return visible.get(directory) ?? [];
+  };
+
+  return { list };
+}
+
+async function listLayer({ at, context }: Layer, directory: string): Promise<readonly Entry[]> {
+  if (at === "") return context.list(directory);
+  if (directory === at || directory.startsWith(`${at}/`)) {
+    const entries = await context.list(directory.slice(at.length + 1));
+    return entries.map((entry) => movedBelow(at, entry));
+  }
+  const isOnTheWay = directory === "" || at.startsWith(`${directory}/`);
+  return isOnTheWay ? [wayTo(at, directory)] : [];
+}
+
+function movedBelow(at: string, entry: Entry): Entry {
+  const moved = { ...entry, path: `${at}/${entry.path}` };
+  return entry.rawPath ? { ...moved, rawPath: Buffer.concat([Buffer.from(`${at}/`), entry.rawPath]) } : moved;
+}
+
+/** The folder below `directory` through which the way to `at` leads. */
+function wayTo(at: string, directory: string): Entry {
+  const end = at.indexOf("/", directory === "" ? 0 : directory.length + 1);
+  return {
+    path: end < 0 ? at : at.slice(0, end),
+    mode: modeDirectory + 0o755,
+    size: 0,
+    modifiedNs: 0n,
+    linkTarget: "",
+    open() {
+      throw new Error("a folder cannot be read");
+    },
+  };
+}
+
+function byName(one: Entry, other: Entry): number {
+  return Buffer.compare(one.rawPath ?? Buffer.from(one.path), other.rawPath ?? Buffer.from(other.path));
+}
