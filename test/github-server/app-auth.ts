@@ -1,0 +1,60 @@
+import { type KeyObject, randomBytes, verify } from "node:crypto";
+
+export interface TokenScope {
+  /** Absent: all of the installation. */
+  readonly repositoryIds: readonly string[] | undefined;
+  readonly permissions: Readonly<Record<string, string>>;
+}
+
+export interface IssuedToken extends TokenScope {
+  readonly text: string;
+  readonly expiresAt: Date;
+}
+
+const levels = ["read", "write"];
+
+/** What GitHub knows of one App: its public key, and the tokens that its installations were given. */
+export function createAppAuth({ appId, publicKey }: { appId: string; publicKey: KeyObject }) {
+  const issued = new Map<string, IssuedToken>();
+  return {
+    /** Whether an Authorization header is a fresh JWT that the App has signed. */
+    isApp(header: string | undefined): boolean {
+      const jwt = /^bearer (\S+)$/i.exec(header ?? "")?.[1];
+      return jwt !== undefined && isFreshJwt(jwt, appId, publicKey);
+    },
+    issue(scope: TokenScope): IssuedToken {
+      const token = {
+        ...scope,
+        text: `ghs_${randomBytes(18).toString("base64url").replaceAll(/[-_]/g, "x")}`,
+        expiresAt: new Date(Date.now() + 3600_000),
+      };
+      issued.set(token.text, token);
+      return token;
+    },
+    revokeAll: () => issued.clear(),
+    /** Whether a token exists that reaches a repository with a permission. */
+    allows(token: string | undefined, repositoryId: string, [permission, level]: readonly [string, string]): boolean {
+      const known = issued.get(token ?? "");
+      if (!known || (known.repositoryIds && !known.repositoryIds.includes(repositoryId))) return false;
+      return levels.indexOf(known.permissions[permission] ?? "") >= levels.indexOf(level);
+    },
+    isKnown: (token: string | undefined) => issued.has(token ?? ""),
+  };
+}
+
+/** The token of `Authorization: token X`, `bearer X`, or git's Basic x-access-token:X. */
+export function tokenOf(header: string | undefined): string | undefined {
+  const [, scheme = "", value = ""] = /^(\w+) (\S+)$/.exec(header ?? "") ?? [];
+  if (/^(token|bearer)$/i.test(scheme)) return value;
+  const [user, password] = Buffer.from(value, "base64").toString().split(":");
+  return user === "x-access-token" ? password : undefined;
+}
+
+function isFreshJwt(jwt: string, appId: string, publicKey: KeyObject): boolean {
+  const [head = "", payload = "", signature = ""] = jwt.split(".");
+  const signed = Buffer.from(`${head}.${payload}`);
+  if (!verify("sha256", signed, publicKey, Buffer.from(signature, "base64url"))) return false;
+  const { iss, iat, exp } = JSON.parse(Buffer.from(payload, "base64url").toString());
+  const now = Date.now() / 1000;
+  return String(iss) === appId && iat <= now && exp > now && exp <= now + 600;
+}

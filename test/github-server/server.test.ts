@@ -1,0 +1,197 @@
+import { execFile } from "node:child_process";
+import { createHmac, createSign } from "node:crypto";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { type GithubServer, startGithubServer } from "./server.ts";
+
+const run = promisify(execFile);
+vi.setConfig({ testTimeout: 120_000 });
+
+async function started(): Promise<GithubServer> {
+  const github = await startGithubServer();
+  onTestFinished(() => github.close().catch(() => {}));
+  return github;
+}
+
+/** A JWT as an App signs it, made without the library that the code under test uses. */
+function jwt(github: GithubServer, { iss = github.appId, exp = Date.now() / 1000 + 300 } = {}): string {
+  const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");
+  const claims = { iss, iat: Math.floor(Date.now() / 1000) - 30, exp: Math.floor(exp) };
+  const text = `${encode({ alg: "RS256", typ: "JWT" })}.${encode(claims)}`;
+  return `${text}.${createSign("sha256").update(text).sign(github.privateKeyPem, "base64url")}`;
+}
+
+async function call(github: GithubServer, path: string, { token = "", body }: { token?: string; body?: unknown } = {}) {
+  const response = await fetch(`${github.apiUrl}${path}`, {
+    headers: token === "" ? {} : { authorization: `Bearer ${token}` },
+    ...(body !== undefined && { method: "POST", body: JSON.stringify(body) }),
+  });
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (await response.json()) as Record<string, unknown>,
+  };
+}
+
+async function tokenFor(github: GithubServer, scope: object): Promise<string> {
+  const path = `/app/installations/${github.installationId}/access_tokens`;
+  return String((await call(github, path, { token: jwt(github), body: scope })).body.token);
+}
+
+test("an App gets a token with its JWT and posts a status with it", async () => {
+  const github = await started();
+  const { id, sha } = await github.createRepository("octocat", "fns");
+  const token = await tokenFor(github, { repository_ids: [Number(id)], permissions: { statuses: "write" } });
+  const posted = await call(github, `/repos/octocat/fns/statuses/${sha}`, {
+    token,
+    body: { state: "success", context: "hello", description: "well" },
+  });
+  expect(posted).toMatchObject({ status: 201, body: { state: "success", context: "hello" } });
+  expect(github.statuses.latest(sha).get("hello")).toMatchObject({ state: "success", description: "well" });
+  const listed = await call(github, `/repos/octocat/fns/commits/${sha}/statuses`);
+  expect(listed).toMatchObject({ status: 200, body: [{ context: "hello" }] });
+  await github.close();
+});
+
+test.for([
+  ["nobody", () => ""],
+  ["another App", (github: GithubServer) => jwt(github, { iss: "99" })],
+  ["an old JWT", (github: GithubServer) => jwt(github, { exp: Date.now() / 1000 - 1 })],
+  ["a JWT that lives too long", (github: GithubServer) => jwt(github, { exp: Date.now() / 1000 + 3600 })],
+  ["a JWT with a foreign signature", (github: GithubServer) => `${jwt(github).slice(0, -8)}AAAAAAAA`],
+] as const)("%s gets no token", async ([, sign]) => {
+  const github = await started();
+  const path = `/app/installations/${github.installationId}/access_tokens`;
+  expect((await call(github, path, { token: sign(github), body: {} })).status).toBe(401);
+});
+
+test("a token reaches only its repository and its permission", async () => {
+  const github = await started();
+  const [one, two] = [await github.createRepository("o", "one"), await github.createRepository("o", "two")];
+  const token = await tokenFor(github, { repository_ids: [Number(one.id)], permissions: { contents: "read" } });
+  const wide = await tokenFor(github, { repository_ids: [Number(two.id)], permissions: { statuses: "write" } });
+  const body = { state: "pending" };
+  expect((await call(github, `/repos/o/one/statuses/${one.sha}`, { token, body })).status).toBe(403);
+  expect((await call(github, `/repos/o/one/statuses/${one.sha}`, { token: wide, body })).status).toBe(403);
+  expect((await call(github, `/repos/o/two/statuses/${two.sha}`, { token: wide, body })).status).toBe(201);
+  github.revokeTokens();
+  expect((await call(github, `/repos/o/two/statuses/${two.sha}`, { token: wide, body })).status).toBe(401);
+});
+
+test("a private repository hides from who has no token, a public one shows itself", async () => {
+  const github = await started();
+  const secret = await github.createRepository("o", "secret", { private: true });
+  await github.createRepository("o", "open");
+  expect((await call(github, "/repos/o/secret")).status).toBe(404);
+  expect(await call(github, "/repos/o/open")).toMatchObject({ status: 200, body: { full_name: "o/open" } });
+  const token = await tokenFor(github, { repository_ids: [Number(secret.id)], permissions: { metadata: "read" } });
+  expect(await call(github, "/repos/o/secret", { token })).toMatchObject({ status: 200, body: { private: true } });
+});
+
+test("a request that GitHub's description does not allow is refused and makes close() fail", async () => {
+  const github = await started();
+  const { id, sha } = await github.createRepository("o", "r");
+  const token = await tokenFor(github, { repository_ids: [Number(id)], permissions: { statuses: "write" } });
+  expect((await call(github, `/repos/o/r/statuses/${sha}`, { token, body: { state: "great" } })).status).toBe(422);
+  await expect(github.close()).rejects.toThrow(/request: POST .*statuses.*must be equal to one of/);
+});
+
+test("an answer that GitHub's description does not allow makes close() fail", async () => {
+  const github = await started();
+  github.failNext({ fault: { kind: "status", status: 418, message: 1 as unknown as string } });
+  await call(github, "/repos/o/r");
+  await expect(github.close()).rejects.toThrow(/answer: GET \/repos\/\{owner\}\/\{repo\} 418.*message must be string/);
+});
+
+test("a status of a commit that is not there, or with a long description, is refused", async () => {
+  const github = await started();
+  const { id, sha } = await github.createRepository("o", "r");
+  const token = await tokenFor(github, { repository_ids: [Number(id)], permissions: { statuses: "write" } });
+  const gone = `/repos/o/r/statuses/${"1".repeat(40)}`;
+  expect((await call(github, gone, { token, body: { state: "success" } })).status).toBe(422);
+  const long = { state: "success", description: "x".repeat(141) };
+  expect((await call(github, `/repos/o/r/statuses/${sha}`, { token, body: long })).status).toBe(422);
+});
+
+test("planned faults hit the calls they are meant for, as often as they are meant to", async () => {
+  const github = await started();
+  await github.createRepository("o", "r");
+  github.failNext({ fault: { kind: "status", status: 502 }, matching: "GET /repos/o/r", times: 2 });
+  github.failNext({ fault: { kind: "secondary-limit", retryAfterSeconds: 7 }, matching: "GET" });
+  github.failNext({ fault: { kind: "cut" }, matching: "GET" });
+  expect((await call(github, "/repos/o/r")).status).toBe(502);
+  expect((await call(github, "/repos/o/r")).status).toBe(502);
+  const limited = await call(github, "/repos/o/r");
+  expect([limited.status, limited.headers.get("retry-after")]).toEqual([403, "7"]);
+  await expect(call(github, "/repos/o/r")).rejects.toThrow("fetch failed");
+  expect((await call(github, "/repos/o/r")).status).toBe(200);
+  github.failNext({ fault: { kind: "silent" } });
+  const leave = new AbortController();
+  const silent = fetch(`${github.apiUrl}/repos/o/r`, { signal: leave.signal });
+  await expect.poll(() => github.calls.length, { timeout: 60_000 }).toBe(6);
+  leave.abort(new Error("enough"));
+  await expect(silent).rejects.toThrow("enough");
+});
+
+test("what is waited for ends the wait as soon as it is posted", async () => {
+  const github = await started();
+  const { id, sha } = await github.createRepository("o", "r");
+  const token = await tokenFor(github, { repository_ids: [Number(id)], permissions: { statuses: "write" } });
+  const seen = github.statuses.until((statuses) => statuses.latest(sha).get("a")?.state === "success");
+  for (const state of ["pending", "success"]) {
+    await call(github, `/repos/o/r/statuses/${sha}`, { token, body: { state, context: "a" } });
+  }
+  await seen;
+  await github.statuses.until(({ all }) => all.length === 2);
+  const never = github.statuses.until(() => false, { signal: AbortSignal.abort(new Error("enough")) });
+  await expect(never).rejects.toThrow("enough");
+});
+
+test("git clones a public repository, with modes, links and a second commit", async () => {
+  const github = await started();
+  const folder = await mkdtemp(join(tmpdir(), "clone-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const { cloneUrl } = await github.createRepository("o", "r", {
+    branch: "main",
+    files: { "a b/ü.txt": "text", "run.sh": { content: "#!/bin/sh\n", mode: "100755" }, gone: "x" },
+  });
+  const sha = await github.commit("o", "r", { files: { gone: null, link: { content: "run.sh", mode: "120000" } } });
+  await run("git", ["clone", "--quiet", cloneUrl, folder]);
+  expect(await readFile(join(folder, "a b/ü.txt"), "utf8")).toBe("text");
+  expect((await stat(join(folder, "link"))).mode & 0o111).not.toBe(0);
+  await expect(stat(join(folder, "gone"))).rejects.toThrow("ENOENT");
+  expect((await run("git", ["-C", folder, "rev-parse", "HEAD", "origin/main"])).stdout).toBe(`${sha}\n${sha}\n`);
+});
+
+test("git clones a private repository only with a token for its contents", async () => {
+  const github = await started();
+  const { id, cloneUrl } = await github.createRepository("o", "r", { private: true });
+  const ask = (...settings: string[]) =>
+    run("git", [...settings, "ls-remote", cloneUrl], { env: { ...process.env, GIT_TERMINAL_PROMPT: "0" } });
+  const header = (token: string) =>
+    `http.extraHeader=Authorization: Basic ${Buffer.from(`x-access-token:${token}`).toString("base64")}`;
+  await expect(ask()).rejects.toThrow("could not read Username");
+  const token = await tokenFor(github, { repository_ids: [Number(id)], permissions: { contents: "read" } });
+  expect((await ask("-c", header(token))).stdout).toContain("refs/heads/master");
+  const other = await tokenFor(github, { repository_ids: [Number(id)], permissions: { statuses: "write" } });
+  await expect(ask("-c", header(other))).rejects.toThrow();
+});
+
+test("a push is signed over the bytes that are sent", async () => {
+  const github = await started();
+  const { sha } = await github.createRepository("octocat", "fns", { private: true });
+  const payload = github.pushPayload({ owner: "octocat", name: "fns", sha, branch: "dev" });
+  expect(payload).toMatchObject({
+    ref: "refs/heads/dev",
+    after: sha,
+    deleted: false,
+    repository: { full_name: "octocat/fns", private: true, default_branch: "master", owner: { login: "octocat" } },
+    installation: { id: Number(github.installationId) },
+  });
+  const { headers, body } = github.sign(payload, { guid: "g" });
+  const expected = createHmac("sha256", github.webhookSecret).update(body).digest("hex");
+  expect(headers).toMatchObject({ "x-hub-signature-256": `sha256=${expected}`, "x-github-delivery": "g" });
+});
