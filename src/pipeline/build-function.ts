@@ -1,0 +1,104 @@
+import { BuilderError, type Location } from "../errors.ts";
+import type { BuildEvent } from "../model/build-event.ts";
+import type { Context } from "../model/context.ts";
+import type { PlannedFunction, Tree } from "./plan.ts";
+
+/** What building one function takes of the world. */
+export interface BuildHands {
+  /** Assembles the function's context from folders of this disk, as faas-cli's shrinkwrap would, without copying. */
+  assemble(parts: {
+    checkout: string;
+    template?: string;
+    handler: string;
+    handlerFolder: string;
+    copy: readonly string[];
+  }): Context | Promise<Context>;
+  /** Builds, and pushes where the installation wants it. */
+  build(
+    request: ImageRequest,
+    options: { signal: AbortSignal; onEvent(event: BuildEvent): void },
+  ): Promise<{ digest: string | undefined }>;
+  /** The digest that the registry has under a name. */
+  readDigest?(image: string, options: { signal: AbortSignal }): Promise<string | undefined>;
+}
+
+export interface ImageRequest {
+  readonly context: Context;
+  readonly image: string;
+  readonly buildArgs: Readonly<Record<string, string>>;
+  readonly platforms: readonly string[];
+  /** Stable name of the context, so that the next upload sends only what changed. */
+  readonly sharedKey?: string;
+  /** Where the installation would push: whether this image is. */
+  readonly push?: boolean;
+}
+
+interface Trees {
+  /** The tree that the stack lies in. */
+  readonly tree: Tree;
+  /** The tree that holds `template/LANG`; the stack's own where absent. */
+  readonly templates?: Tree;
+}
+
+/**
+ * Builds one function's image.
+ * @returns the image's digest, read back from the registry where it was pushed
+ * @throws BuilderError with the place in the repository's own files, where it has one
+ */
+export async function buildFunction(
+  planned: PlannedFunction,
+  { tree, templates, hands }: Trees & { hands: BuildHands },
+  { signal, onEvent }: { signal: AbortSignal; onEvent(event: BuildEvent): void },
+): Promise<{ digest: string }> {
+  try {
+    const context = await assemble(planned, { tree, ...(templates && { templates }) }, hands);
+    const { image, buildArgs, platforms } = planned;
+    const built = await hands.build(
+      { context, image, buildArgs, platforms, sharedKey: `${tree.folder}:${planned.name}` },
+      { signal, onEvent },
+    );
+    return { digest: await confirmDigest(image, built.digest, { hands, signal }) };
+  } catch (error) {
+    throw placed(error, planned);
+  }
+}
+
+/** Assembles what a planned function is built from. */
+export async function assemble(
+  planned: PlannedFunction,
+  { tree, templates }: Trees,
+  hands: Pick<BuildHands, "assemble">,
+): Promise<Context> {
+  const { handler, handlerFolder, copy, template } = planned;
+  const parts = { checkout: tree.folder, handler, handlerFolder, copy };
+  return hands.assemble(
+    template ? { ...parts, template: `${(templates ?? tree).folder}/template/${template.lang}` } : parts,
+  );
+}
+
+async function confirmDigest(
+  image: string,
+  digest: string | undefined,
+  { hands, signal }: { hands: BuildHands; signal: AbortSignal },
+): Promise<string> {
+  if (digest === undefined) throw new Error(`BuildKit told no digest of ${image}`);
+  const stored = await hands.readDigest?.(image, { signal });
+  if (hands.readDigest && stored !== digest) {
+    const found = stored === undefined ? "does not have it" : `has ${stored}`;
+    throw new BuilderError("registry_unreachable", `${image} was pushed as ${digest}, but the registry ${found}`);
+  }
+  return digest;
+}
+
+/** BuildKit tells places relative to the context; people look for them in their repository. */
+function placed(error: unknown, planned: PlannedFunction): unknown {
+  if (!(error instanceof BuilderError) || error.location?.path !== "Dockerfile") return error;
+  const location: Location = { ...error.location, path: repositoryPath(error.location.path, planned) };
+  return new BuilderError(error.code, error.message, { cause: error, location, fix: error.fix });
+}
+
+function repositoryPath(path: string, { template, handler }: PlannedFunction): string {
+  if (!template) return `${handler.replace(/^\.\/+/, "").replace(/\/+$/, "")}/${path}`.replace(/^\.?\//, "");
+  const folder = `template/${template.lang}/${path}`;
+  return template.url === undefined ? folder : `${template.url}:${folder}`;
+}

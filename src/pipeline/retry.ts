@@ -1,0 +1,36 @@
+import { BuilderError } from "../errors.ts";
+import type { Steps } from "./steps.ts";
+
+/** How long to wait before each further attempt, in milliseconds; as many attempts as waits, and the first. */
+export type Backoff = readonly number[];
+
+/** Doubling waits with a ceiling of one minute. */
+export function backoffOf({ firstMs, attempts }: { firstMs: number; attempts: number }): Backoff {
+  return Array.from({ length: attempts }, (_, attempt) => Math.min(firstMs * 2 ** attempt, 60_000));
+}
+
+/**
+ * Runs a step, and runs it again after a wait while it fails for a reason that may pass by itself.
+ * @param onWait told before each wait: people shall see why nothing happens
+ * @throws the last attempt's error, or the first that is not transient
+ */
+export async function retrying<T>(
+  steps: Steps,
+  {
+    name,
+    backoff,
+    onWait,
+  }: { name: string; backoff: Backoff; onWait?(error: BuilderError, waitMs: number, attempt: number): Promise<void> },
+  work: (options: { signal: AbortSignal }) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await steps.step(attempt === 1 ? name : `${name} (attempt ${attempt})`, work);
+    } catch (error) {
+      const waitMs = backoff[attempt - 1];
+      if (!(error instanceof BuilderError) || !error.transient || waitMs === undefined) throw error;
+      await onWait?.(error, waitMs, attempt);
+      await steps.sleep(waitMs);
+    }
+  }
+}

@@ -1,0 +1,126 @@
+import { BuilderError } from "../errors.ts";
+import type { Outcome, PushOutcome } from "../model/outcome.ts";
+import type { Push } from "../model/push.ts";
+import { type Plan, type PlanHands, type PlannedFunction, planStack } from "./plan.ts";
+import { type Reporting, report, stackContext } from "./report.ts";
+import { retrying } from "./retry.ts";
+import { type FunctionHands, type FunctionWork, failedOutcome, failureOf, waitText } from "./run-function.ts";
+import type { Steps } from "./steps.ts";
+
+/** What the story of a push starts from. Plain JSON: it is stored. */
+export interface PushWork {
+  readonly push: Push;
+  /** Why nothing is to be built, where a person would otherwise wonder. */
+  readonly skip?: string;
+}
+
+export interface PushHands extends FunctionHands {
+  /** The rules of the installation for a push. */
+  rulesFor(push: Push): Omit<PlanHands, "openTemplates">;
+}
+
+/**
+ * The story of a push: checkout, stack, each function by itself, and what GitHub shows of all that. One failing
+ * function does not stop the others. It is deterministic: whatever touches the world is a step.
+ */
+export async function runPush(work: PushWork, steps: Steps, hands: PushHands): Promise<PushOutcome> {
+  const { push, skip } = work;
+  const reporting: Reporting = {
+    steps,
+    reporter: hands.reporter,
+    onRefused: (error) => hands.log.refused(push, error),
+  };
+  const end = async (outcome: PushOutcome) => {
+    const state = outcome.state === "ignored" ? "success" : outcome.state;
+    await report(push, { context: stackContext, state, description: outcome.description }, reporting);
+    hands.log.ended(push, outcome);
+    return outcome;
+  };
+  if (skip !== undefined) return end({ state: "ignored", description: skip, functions: [] });
+
+  const pending = (description: string) =>
+    report(push, { context: stackContext, state: "pending", description }, reporting);
+  await pending(`${push.owner.toLowerCase()}-${push.repository} stack deploy is in progress`);
+  try {
+    const plan = await planPush(push, { steps, hands, pending });
+    const branches = plan.functions.map((planned) => runBranch({ push, planned }, steps, hands));
+    const outcomes = [...(await Promise.all(branches)), ...plan.skipped.map(skippedOutcome)];
+    return await end(summary(outcomes));
+  } catch (error) {
+    return await end(unreadable(push, error, hands));
+  } finally {
+    await hands.trees.close(push);
+  }
+}
+
+async function planPush(
+  push: Push,
+  { steps, hands, pending }: { steps: Steps; hands: PushHands; pending(description: string): Promise<void> },
+): Promise<Plan> {
+  const onWait = async (error: BuilderError, waitMs: number, attempt: number) => {
+    hands.log.retry(push, error, waitMs);
+    await pending(waitText(error, { waitMs, attempt }));
+  };
+  return retrying(steps, { name: "plan", backoff: hands.backoff, onWait }, async ({ signal }) => {
+    const tree = await hands.trees.ofPush(push, { signal });
+    const openTemplates = (url: string) => hands.trees.ofTemplates(push, url, { signal });
+    const plan = await planStack(tree, { ...hands.rulesFor(push), openTemplates });
+    checkContexts(plan.functions);
+    return plan;
+  });
+}
+
+function checkContexts(functions: readonly PlannedFunction[]): void {
+  if (functions.some(({ name }) => name === stackContext)) {
+    throw new BuilderError(
+      "name_invalid",
+      `a function cannot be named "${stackContext}": the status of the whole stack has that name`,
+    );
+  }
+}
+
+async function runBranch(work: FunctionWork, steps: Steps, hands: PushHands): Promise<Outcome> {
+  try {
+    return await steps.branch<FunctionWork, Outcome>("function", work.planned.name, work);
+  } catch (error) {
+    return failedOutcome(work.planned, error, { seconds: 0, onBug: (bug) => hands.log.bug(work.push, bug) });
+  }
+}
+
+/** The outcome of a function that its stack excludes. */
+export function skippedOutcome(name: string): Outcome {
+  return { function: name, state: "skipped", reason: "skip_build is set" };
+}
+
+/** Sums up the outcomes of a stack's functions. */
+export function summary(outcomes: readonly Outcome[]): PushOutcome {
+  const bad = outcomes.filter(({ state }) => state === "failed" || state === "error");
+  if (bad.length === 0) {
+    const built = outcomes.filter(({ state }) => state === "built").length;
+    return {
+      state: "success",
+      description: `stack is successfully built: ${count(built, "function")}`,
+      functions: outcomes,
+    };
+  }
+  const state = bad.some((outcome) => outcome.state === "failed") ? "failure" : "error";
+  const names = bad.map((outcome) => outcome.function).join(", ");
+  return {
+    state,
+    description: `${bad.length} of ${count(outcomes.length, "function")} failed: ${names}`,
+    functions: outcomes,
+  };
+}
+
+/** A repository without a stack file is nobody's fault: an App may be installed on all of an owner's repositories. */
+function unreadable(push: Push, error: unknown, hands: PushHands): PushOutcome {
+  if (error instanceof BuilderError && error.code === "stack_missing") {
+    return { state: "ignored", description: `nothing to build: ${error.message}`, functions: [] };
+  }
+  const { state, reason } = failureOf(error, (bug) => hands.log.bug(push, bug));
+  return { state: state === "failed" ? "failure" : "error", description: reason, functions: [] };
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,97 @@
+import { expect, test } from "vitest";
+import { runPush } from "../../src/pipeline/run-push.ts";
+import { buildBroken, buildkitDown, push, recordingHands, rememberingSteps, twoFunctions } from "./story.ts";
+
+const tell = (recorded: ReturnType<typeof recordingHands>, skip?: string) =>
+  runPush({ push, ...(skip !== undefined && { skip }) }, rememberingSteps(recorded.hands), recorded.hands);
+
+const lines = ({ told }: ReturnType<typeof recordingHands>) =>
+  told.map(({ context, state, description }) => `${context} ${state}: ${description}`);
+
+test("every function is built, and GitHub is told of the beginning and the end", async () => {
+  const recorded = recordingHands(twoFunctions);
+  const outcome = await tell(recorded);
+  expect(outcome).toMatchObject({ state: "success", description: "stack is successfully built: 2 functions" });
+  expect(recorded.built.sort()).toEqual(["one", "two"]);
+  expect(lines(recorded).at(0)).toBe("stack-deploy pending: alice-fns stack deploy is in progress");
+  expect(lines(recorded).at(-1)).toBe("stack-deploy success: stack is successfully built: 2 functions");
+  expect(lines(recorded)).toContain(
+    "one pending: one function build started, image: registry:5000/alice/fns-one:latest-main-1234567",
+  );
+  expect(lines(recorded)).toContain(
+    "one success: image registry:5000/alice/fns-one:latest-main-1234567 is in the registry",
+  );
+});
+
+test("one failing function does not stop the other, and its file and line are told", async () => {
+  const recorded = recordingHands(twoFunctions, { one: [buildBroken()] });
+  const outcome = await tell(recorded);
+  expect(outcome).toMatchObject({ state: "failure", description: "1 of 2 functions failed: one" });
+  expect(recorded.built).toEqual(["two"]);
+  expect(lines(recorded)).toContain("one failure: one/Dockerfile:3 RUN false: exit code 1");
+});
+
+test("work that may succeed later is tried again, and the wait is told", async () => {
+  const recorded = recordingHands(twoFunctions, { one: [buildkitDown(), undefined] });
+  expect(await tell(recorded)).toMatchObject({ state: "success" });
+  expect(lines(recorded)).toContain("one pending: attempt 2 in 1 s: BuildKit at tcp://x:1 does not answer");
+});
+
+test("what stays down ends as an error with what to do", async () => {
+  const recorded = recordingHands(twoFunctions, { one: [buildkitDown(), buildkitDown(), buildkitDown()] });
+  const outcome = await tell(recorded);
+  expect(outcome).toMatchObject({ state: "error" });
+  expect(outcome.functions[0]).toMatchObject({ state: "error", fix: "Start buildkitd, or correct buildkit_url." });
+});
+
+test("a bug ends as an error and is logged", async () => {
+  const recorded = recordingHands(twoFunctions, { one: [new TypeError("x is undefined")] });
+  expect(await tell(recorded)).toMatchObject({ state: "error" });
+  expect(recorded.bugs).toHaveLength(1);
+});
+
+test("a skipped push only says why", async () => {
+  const recorded = recordingHands(twoFunctions);
+  expect(await tell(recorded, "skipping build for: refs/heads/x branch")).toMatchObject({ state: "ignored" });
+  expect(lines(recorded)).toEqual(["stack-deploy success: skipping build for: refs/heads/x branch"]);
+});
+
+test("a repository without a stack file is told so, and nobody is blamed", async () => {
+  const recorded = recordingHands({ "README.md": "" });
+  expect(await tell(recorded)).toMatchObject({ state: "ignored" });
+  expect(lines(recorded).at(-1)).toBe(
+    "stack-deploy success: nothing to build: there is no stack.yaml or stack.yml in the root of the tree",
+  );
+});
+
+test("a broken stack file is a failure with its line", async () => {
+  const recorded = recordingHands({ "stack.yml": "provider: {name: openfaas}\nfunctions:\n\tone:\n" });
+  expect(await tell(recorded)).toMatchObject({ state: "failure" });
+  expect(lines(recorded).at(-1)).toMatch(/^stack-deploy failure: stack\.yml line 3: /);
+});
+
+test("a function cannot take the name of the stack's status", async () => {
+  const text = "provider: {name: openfaas}\nfunctions:\n  stack-deploy: {lang: dockerfile, handler: x}\n";
+  const recorded = recordingHands({ "stack.yml": text });
+  expect(await tell(recorded)).toMatchObject({ state: "failure" });
+  expect(lines(recorded)).toHaveLength(2);
+});
+
+test("a story told again from what it remembers touches nothing", async () => {
+  const recorded = recordingHands(twoFunctions);
+  const memory = new Map<string, unknown>();
+  const first = await runPush({ push }, rememberingSteps(recorded.hands, memory), recorded.hands);
+  const told = recorded.told.length;
+  const second = await runPush({ push }, rememberingSteps(recorded.hands, memory), recorded.hands);
+  expect(second).toEqual(first);
+  expect(recorded.told).toHaveLength(told);
+  expect(recorded.built).toHaveLength(2);
+});
+
+test("no tree stays open, whatever happens", async () => {
+  for (const answers of [{}, { one: [buildBroken()] }, { one: [new TypeError("x")] }]) {
+    const recorded = recordingHands(twoFunctions, answers);
+    await tell(recorded);
+    expect(recorded.openTrees()).toBe(0);
+  }
+});

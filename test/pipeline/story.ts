@@ -1,0 +1,129 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createDirectoryContext } from "../../src/contexts/directory.ts";
+import { BuilderError } from "../../src/errors.ts";
+import type { Push } from "../../src/model/push.ts";
+import type { Status } from "../../src/pipeline/report.ts";
+import { runFunction } from "../../src/pipeline/run-function.ts";
+import type { PushHands } from "../../src/pipeline/run-push.ts";
+import type { Steps } from "../../src/pipeline/steps.ts";
+import { createTrees, type OwnedTree } from "../../src/pipeline/trees.ts";
+
+export const push: Push = {
+  delivery: "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+  owner: "Alice",
+  repository: "fns",
+  repositoryId: "1",
+  installationId: "2",
+  private: false,
+  branch: "main",
+  sha: "1234567890123456789012345678901234567890",
+  committedAt: 0,
+  cloneUrl: "https://github.com/Alice/fns.git",
+};
+
+/** Writes files to a folder of their own, which disposing removes. */
+export async function treeOf(files: Readonly<Record<string, string>>): Promise<OwnedTree> {
+  const folder = await mkdtemp(join(tmpdir(), "of-builder-test-"));
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), text);
+  }
+  return {
+    folder,
+    committedAt: 0,
+    context: createDirectoryContext(folder, { within: folder, links: "keep" }),
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
+  };
+}
+
+/** Steps that remember in a map, as the durable engine does in its database; errors are remembered too. */
+export function rememberingSteps(hands: PushHands, memory = new Map<string, unknown>(), prefix = ""): Steps {
+  return {
+    async step(name, work) {
+      const key = prefix + name;
+      if (!memory.has(key)) memory.set(key, await settle(work({ signal: new AbortController().signal })));
+      const kept = memory.get(key) as { value?: never; error?: unknown };
+      if (kept.error) throw kept.error;
+      return kept.value as never;
+    },
+    sleep: async () => {},
+    branch: async (_story, id, input) =>
+      (await runFunction(input as never, rememberingSteps(hands, memory, `${prefix}${id}/`), hands)) as never,
+  };
+}
+
+async function settle(work: Promise<unknown>): Promise<{ value: unknown } | { error: unknown }> {
+  try {
+    const value = await work;
+    return { value: value === undefined ? undefined : JSON.parse(JSON.stringify(value)) };
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** Hands that keep what they were told. `builds` answers each build in turn; without an answer it succeeds. */
+export function recordingHands(
+  files: Readonly<Record<string, string>>,
+  answers: Readonly<Record<string, readonly (Error | undefined)[]>> = {},
+) {
+  const told: Status[] = [];
+  const built: string[] = [];
+  const bugs: unknown[] = [];
+  const attempts = new Map<string, number>();
+  let open = 0;
+  const openTree = async () => {
+    const tree = await treeOf(files);
+    open++;
+    const dispose = tree[Symbol.asyncDispose];
+    return {
+      ...tree,
+      async [Symbol.asyncDispose]() {
+        await dispose();
+        open--;
+      },
+    };
+  };
+  const hands: PushHands = {
+    trees: createTrees({ checkout: openTree, checkoutTemplates: openTree }),
+    reporter: { setStatus: async (_push, status) => void told.push(status) },
+    backoff: [1000, 2000],
+    rulesFor: () => ({
+      imageOf: ({ name }) => `registry:5000/alice/fns-${name}:latest-main-1234567`,
+      dockerfileLang: true,
+      templateUrls: ["https://templates.example/x.git"],
+      allowsSource: (url) => url === "https://templates.example/x.git",
+    }),
+    assemble: ({ checkout }) => createDirectoryContext(checkout, { within: checkout, links: "keep" }),
+    async build({ image }) {
+      const attempt = attempts.get(image) ?? 0;
+      attempts.set(image, attempt + 1);
+      const name = /fns-([^:]+):/.exec(image)?.[1] ?? "";
+      const answer = answers[name]?.[attempt];
+      if (answer) throw answer;
+      built.push(name);
+      return { digest: `sha256:${name}` };
+    },
+    log: {
+      event: () => {},
+      retry: () => {},
+      refused: () => {},
+      ended: () => {},
+      bug: (_push, error) => void bugs.push(error),
+    },
+  };
+  return { hands, told, built, bugs, openTrees: () => open };
+}
+
+export const twoFunctions = {
+  "stack.yml": `provider: {name: openfaas}
+functions:
+  one: {lang: dockerfile, handler: ./one, image: one}
+  two: {lang: dockerfile, handler: ./two, image: two}
+`,
+};
+
+export const buildkitDown = () => new BuilderError("buildkit_unreachable", "BuildKit at tcp://x:1 does not answer");
+export const buildBroken = () =>
+  new BuilderError("build_failed", "RUN false: exit code 1", { location: { path: "Dockerfile", line: 3 } });
