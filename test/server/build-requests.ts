@@ -1,0 +1,106 @@
+import { createHmac } from "node:crypto";
+import { once } from "node:events";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { createServer, request as httpRequest, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import express from "express";
+import { openArchive } from "../../src/contexts/archive.ts";
+import type { Log } from "../../src/log.ts";
+import { type BuildRouteHands, createBuildRoute } from "../../src/server/build-route.ts";
+
+type Order = Parameters<BuildRouteHands["build"]>[0];
+type Options = Parameters<BuildRouteHands["build"]>[1];
+
+export interface BuildServer extends AsyncDisposable {
+  readonly url: string;
+  /** What the route had built. */
+  readonly orders: Order[];
+  /** Messages of bugs that the route logged. */
+  readonly bugs: string[];
+  /** What lies in its temporary folder at this moment. */
+  leftovers(): Promise<string[]>;
+}
+
+/** Serves the route for real, with a build that only records unless one is given. */
+export async function serveBuilds(changes: Partial<BuildRouteHands> = {}): Promise<BuildServer> {
+  const temporaryFolder = await mkdtemp(join(tmpdir(), "of-builder-route-"));
+  const orders: Order[] = [];
+  const bugs: string[] = [];
+  const log: Log = {
+    debug() {},
+    info() {},
+    warn() {},
+    error: (_fields, message) => void bugs.push(message),
+    child: () => log,
+  };
+  const build = async (order: Order, options: Options) => {
+    orders.push(order);
+    await changes.build?.(order, options);
+  };
+  const route = createBuildRoute({
+    secret: async () => undefined,
+    openArchive,
+    limits: { maxBodyBytes: 10_000_000 },
+    ...changes,
+    build,
+    temporaryFolder,
+    log,
+  });
+  const server = createServer(express().post("/build", route)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    orders,
+    bugs,
+    leftovers: () => readdir(temporaryFolder),
+    async [Symbol.asyncDispose]() {
+      // Ends only when every connection has.
+      await new Promise((done) => server.close(done));
+      await rm(temporaryFolder, { recursive: true });
+    },
+  };
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  readonly json: Readonly<Record<string, unknown>>;
+}
+
+/** Posts a body. The connection is not kept. */
+export async function post(
+  { url }: { url: string },
+  body: Buffer,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
+  const response = await fetch(`${url}/build`, {
+    method: "POST",
+    body: new Uint8Array(body),
+    headers: { connection: "close", ...headers },
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, text, json: parse(text) };
+}
+
+function parse(text: string): Readonly<Record<string, unknown>> {
+  return text.startsWith("{") && text.split("\n").filter(Boolean).length === 1 ? JSON.parse(text) : {};
+}
+
+/** Begins a request and leaves its body to the test. */
+export function begin({ url }: { url: string }, headers: Readonly<Record<string, string | number>> = {}) {
+  const request = httpRequest(`${url}/build`, { method: "POST", agent: false, headers });
+  const response = new Promise<IncomingMessage>((resolve, reject) => {
+    request.once("response", resolve);
+    request.once("error", reject);
+  });
+  response.catch(() => {});
+  return { request, response };
+}
+
+/** The signature of a body as faas-cli makes it. */
+export function sign(body: Buffer, secret: string, algorithm = "sha256"): string {
+  return `${algorithm}=${createHmac(algorithm, secret).update(body).digest("hex")}`;
+}
