@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+// Plain JavaScript for any Node from 20 on: a Node that cannot run TypeScript hands over to the one among the packages.
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { runInPlace } from "./run-node.js";
+
+const root = new URL("../", import.meta.url);
+const main = new URL("src/cli/main.ts", root);
+
+if (!existsSync(new URL("node_modules/", root)) && existsSync(new URL("package-lock.json", root))) {
+  const { ensurePackages } = await import("../scripts/packages.js");
+  await ensurePackages(fileURLToPath(root));
+}
+if (runsTypeScript(process.versions.node)) {
+  await import(main.href);
+} else {
+  process.exitCode = await handOver();
+}
+
+async function handOver() {
+  const newer = new URL("node_modules/node/bin/node", root);
+  if (existsSync(newer)) {
+    return runInPlace(fileURLToPath(newer), [fileURLToPath(main), ...process.argv.slice(2)], process.env);
+  }
+  console.error(`of-builder needs Node 22.18 or newer, and this is ${process.versions.node}. Run: npm ci`);
+  return 1;
+}
+
+/** @param {string} version */
+function runsTypeScript(version) {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major > 22 || (major === 22 && minor >= 18);
+}
