@@ -1,0 +1,47 @@
+import type { Pool } from "pg";
+
+/**
+ * The tables' history: the statements of each version, in order. A released version is never changed, only followed.
+ *
+ * delivery: what GitHub sent and what became of it. `body` holds the very bytes that were signed: jsonb would refuse
+ * the NUL that a commit message may carry, and would forget order, duplicate keys and the digits of large numbers.
+ */
+const versions: readonly string[] = [
+  `create table delivery (
+    guid text primary key,
+    event text not null,
+    owner text,
+    repository text,
+    received_at timestamptz not null default now(),
+    accepted boolean not null,
+    reason text not null,
+    body bytea not null
+  );
+  create index delivery_received_at on delivery (received_at)`,
+];
+
+/** Any number that nothing else on the database locks. */
+const migrationLock = 7_700_001;
+
+/** Brings the tables up to date. Of several processes that start at once one does it and the others wait. */
+export async function migrate(pool: Pool): Promise<void> {
+  const client = await pool.connect();
+  try {
+    await client.query("begin");
+    await client.query("select pg_advisory_xact_lock($1)", [migrationLock]);
+    await client.query("create table if not exists migration (version integer primary key, done_at timestamptz)");
+    const { rows } = await client.query<{ done: number }>("select coalesce(max(version), 0) as done from migration");
+    const done = rows[0]?.done ?? 0;
+    for (const [index, statements] of versions.entries()) {
+      if (index < done) continue;
+      await client.query(statements);
+      await client.query("insert into migration values ($1, now())", [index + 1]);
+    }
+    await client.query("commit");
+  } catch (error) {
+    await client.query("rollback").catch(() => {});
+    throw error;
+  } finally {
+    client.release();
+  }
+}
