@@ -1,0 +1,79 @@
+import type { Outcome } from "../model/outcome.ts";
+import { cleanLine, padText, textWidth } from "../model/terminal-text.ts";
+import { formatSeconds } from "./progress-numbers.ts";
+import type { Paint } from "./progress-paint.ts";
+import { type FunctionState, failedStep } from "./progress-state.ts";
+
+type Failure = Extract<Outcome, { state: "failed" | "error" }>;
+
+const maxReasonLines = 40;
+/** Columns for reasons where no image says how wide the table is. */
+const reasonColumns = 72;
+
+/** What an outcome is marked with. */
+export function outcomeMark(outcome: Outcome, paint: Paint): string {
+  if (outcome.state === "built") return paint.green("✔");
+  return outcome.state === "skipped" ? paint.dim("–") : paint.red("✖");
+}
+
+/** An outcome in one line: the image and its digest, or why there is none. */
+export function outcomeText(outcome: Outcome): string {
+  if (outcome.state === "built") return cleanLine(`${outcome.image}@${outcome.digest}`);
+  const [first = ""] = outcome.reason.split("\n");
+  if (outcome.state === "skipped") return cleanLine(`skipped: ${first}`);
+  const { location } = outcome;
+  return cleanLine(location ? `${location.path}:${location.line}: ${first}` : first);
+}
+
+/**
+ * What a person needs to correct a failure: the step, the last lines that it printed, the place, the reason with the
+ * excerpt that it may hold, and what to do.
+ */
+export function failureLines(state: FunctionState, outcome: Failure, paint: Paint): readonly string[] {
+  const { location, reason, fix, seconds } = outcome;
+  const step = failedStep(state);
+  const reasons = reason.split("\n").slice(0, maxReasonLines).map(cleanLine);
+  const place = location ? [`at ${paint.bold(cleanLine(`${location.path}:${location.line}`))}`] : [];
+  const words = [
+    ...(step ? [`step ${paint.bold(step.name)}`] : []),
+    ...(step?.tail ?? []).map((line) => paint.dim(`│ ${line}`)),
+    ...place,
+    ...reasons,
+    ...(fix === "" ? [] : [paint.yellow(`→ ${cleanLine(fix)}`)]),
+  ];
+  const title = `${paint.red("✖")} ${paint.bold(paint.red(state.name))} failed after ${formatSeconds(seconds)}`;
+  return [title, ...words.map((line) => `  ${line}`)];
+}
+
+/** The table at the end: mark, function, image and digest (or why there is none), seconds; then the counts. */
+export function summaryLines(
+  functions: readonly FunctionState[],
+  { seconds, paint }: { seconds: number; paint: Paint },
+): readonly string[] {
+  const names = Math.max(0, ...functions.map(({ name }) => textWidth(name)));
+  const texts = functions.map(({ outcome }) => (outcome ? outcomeText(outcome) : "not finished"));
+  const images = functions.map(({ outcome }, at) => (outcome?.state === "built" ? textWidth(texts[at] ?? "") : 0));
+  const column = Math.max(...images) || reasonColumns;
+  const rows = functions.map(({ name, outcome }, at) => {
+    const mark = outcome ? outcomeMark(outcome, paint) : paint.dim("–");
+    const took = outcome && outcome.state !== "skipped" ? formatSeconds(outcome.seconds) : "";
+    const line = `${mark} ${paint.bold(padText(name, names))}  ${padText(texts[at] ?? "", column)}`;
+    return took === "" ? line.trimEnd() : `${line}  ${paint.dim(took)}`;
+  });
+  return [...rows, `${countWords(functions)} in ${formatSeconds(seconds)}`];
+}
+
+function countWords(functions: readonly FunctionState[]): string {
+  const of = (...states: (string | undefined)[]) =>
+    functions.filter(({ outcome }) => states.includes(outcome?.state)).length;
+  const counts = [
+    `${of("built")} built`,
+    [of("skipped"), "skipped"],
+    [of("failed", "error"), "failed"],
+    [of(undefined), "not finished"],
+  ];
+  return counts
+    .filter((count) => count[0] !== 0)
+    .map((count) => (typeof count === "string" ? count : count.join(" ")))
+    .join(", ");
+}

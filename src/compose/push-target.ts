@@ -1,0 +1,42 @@
+import { hostOf } from "../model/image-name.ts";
+import type { LookUpCredentials } from "../registry/credentials.ts";
+import { readDigest } from "../registry/manifest.ts";
+import { speaksPlainHttp } from "../registry/plain-http.ts";
+
+/** The registries that images are pushed to. */
+export interface PushTarget {
+  /** Whether an image's registry is spoken to over plain HTTP; found out once for each. */
+  isInsecure(image: string, options: { signal: AbortSignal }): Promise<boolean>;
+  /** The digest that an image's registry has under its name. */
+  readDigest(image: string, options: { signal: AbortSignal }): Promise<string | undefined>;
+}
+
+/**
+ * Creates the way to the registries.
+ * @param options.setting the setting `insecure`
+ */
+export function createPushTarget({
+  setting,
+  credentials,
+}: {
+  setting: boolean | undefined;
+  credentials: LookUpCredentials;
+}): PushTarget {
+  const plainHosts = new Set<string>();
+
+  const isInsecure = async (image: string, { signal }: { signal: AbortSignal }) => {
+    const host = hostOf(image);
+    if (plainHosts.has(host)) return true;
+    const hasCredentials = (await credentials(host)) !== undefined;
+    const plain = await speaksPlainHttp(host, { setting, hasCredentials, signal });
+    // What does not answer now may answer later, and then in the clear.
+    if (plain) plainHosts.add(host);
+    return plain;
+  };
+
+  return {
+    isInsecure,
+    readDigest: async (image, { signal }) =>
+      readDigest(image, { insecure: await isInsecure(image, { signal }), credentials, signal }),
+  };
+}
