@@ -6,6 +6,7 @@ import { runInPlace } from "./run-node.js";
 
 const root = new URL("../", import.meta.url);
 const main = new URL("src/cli/main.ts", root);
+const setpriv = "/usr/bin/setpriv";
 
 if (!existsSync(new URL("node_modules/", root)) && existsSync(new URL("package-lock.json", root))) {
   const { ensurePackages } = await import("../scripts/packages.js");
@@ -20,7 +21,10 @@ if (runsTypeScript(process.versions.node)) {
 async function handOver() {
   const newer = new URL("node_modules/node/bin/node", root);
   if (existsSync(newer)) {
-    return runInPlace(fileURLToPath(newer), [fileURLToPath(main), ...process.argv.slice(2)], process.env);
+    const line = [fileURLToPath(newer), fileURLToPath(main), ...process.argv.slice(2)];
+    // Who kills this process means the one that works: where Linux's setpriv is, the kernel sees to it.
+    const [command = "", ...args] = existsSync(setpriv) ? [setpriv, "--pdeathsig", "KILL", ...line] : line;
+    return runInPlace(command, args, process.env);
   }
   console.error(`of-builder needs Node 22.18 or newer, and this is ${process.versions.node}. Run: npm ci`);
   return 1;

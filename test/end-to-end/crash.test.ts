@@ -1,0 +1,116 @@
+import { expect, inject, test } from "vitest";
+import { createInstallation, digestOf, owner, stackOf } from "./serving.ts";
+
+/** Each image bears the moment of its build: whoever builds it again without need gets another digest. */
+const stamped = "FROM busybox\nARG ONCE\nRUN date +%s.%N > /built && cat /proc/sys/kernel/random/uuid >> /built\n";
+const slow = `${stamped}RUN sleep 1\n`;
+
+test.for([
+  ["the stack is pending", "stack-deploy", "pending"],
+  ["a function is pending", "one", "pending"],
+  ["a function has ended", "one", "success"],
+  ["another function has ended", "two", "success"],
+] as const)("a server that is killed when %s finishes the push after its restart", async ([, context, state]) => {
+  await using installation = await createInstallation();
+  const { github } = installation;
+  const { sha } = await github.createRepository(owner, "fns", {
+    files: stackOf({ one: stamped, two: slow }),
+    branch: "main",
+  });
+  const first = await installation.start();
+  const seen = github.statuses.until(({ all }) =>
+    all.some((status) => status.context === context && status.state === state),
+  );
+  expect((await installation.push(first, { sha, branch: "main" })).status).toBe(202);
+  await seen;
+  await first.end("SIGKILL");
+  const before = await digestOf("alice/fns-one", `1-main-${sha.slice(0, 7)}`);
+
+  await installation.start();
+  const ended = await installation.ended(sha);
+  expect(Object.values(ended).map((text) => text.split(":")[0])).toEqual(["success", "success", "success"]);
+  const after = await digestOf("alice/fns-one", `1-main-${sha.slice(0, 7)}`);
+  if (state === "success") expect(after).toBe(before);
+});
+
+test("a server that is killed right after it answered 202 has lost nothing", async () => {
+  await using installation = await createInstallation();
+  const { sha } = await installation.github.createRepository(owner, "fns", {
+    files: stackOf({ one: stamped }),
+    branch: "main",
+  });
+  const first = await installation.start();
+  await installation.push(first, { sha, branch: "main" });
+  await first.end("SIGKILL");
+  await installation.start();
+  expect((await installation.ended(sha)).one).toMatch(/^success: /);
+});
+
+test("W9 the same delivery twice is built once", async () => {
+  await using installation = await createInstallation();
+  const { github } = installation;
+  const { sha } = await github.createRepository(owner, "fns", { files: stackOf({ one: stamped }), branch: "main" });
+  const serving = await installation.start();
+  const guid = "72d3162e-cc78-11e3-81ab-4c9367dc0958";
+  await installation.push(serving, { sha, branch: "main", guid });
+  await installation.ended(sha);
+  const told = github.statuses.all.length;
+  const again = await installation.push(serving, { sha, branch: "main", guid });
+  expect(again.body.message).toContain("this delivery was accepted before");
+  // The story that a second push of the same repository tells is behind anything the first delivery could have started.
+  const other = await github.commit(owner, "fns", { files: { x: "x" }, branch: "main" });
+  await installation.push(serving, { sha: other, branch: "main" });
+  await installation.ended(other);
+  expect(github.statuses.all.filter((status) => status.sha === sha)).toHaveLength(told);
+});
+
+test("a server that is asked to stop lets the build end, and leaves with 0", async () => {
+  await using installation = await createInstallation();
+  const { github } = installation;
+  const { sha } = await github.createRepository(owner, "fns", { files: stackOf({ one: slow }), branch: "main" });
+  const serving = await installation.start();
+  const building = github.statuses.until(({ latest }) => latest(sha).has("one"));
+  await installation.push(serving, { sha, branch: "main" });
+  await building;
+  expect(await serving.end("SIGTERM")).toBe(0);
+  expect((await installation.ended(sha)).one).toMatch(/^success: /);
+});
+
+test("a BuildKit that is not there is said, tried again, and in the end an error with what to do", async () => {
+  await using installation = await createInstallation({ BUILDKIT_HOST: "tcp://127.0.0.1:1" });
+  const { github } = installation;
+  const { sha } = await github.createRepository(owner, "fns", { files: stackOf({ one: stamped }), branch: "main" });
+  const serving = await installation.start();
+  expect((await fetch(`${serving.address}/ready`)).status).toBe(503);
+  await installation.push(serving, { sha, branch: "main" });
+  const ended = await installation.ended(sha);
+  expect(ended.one).toMatch(/^error: .*127\.0\.0\.1:1/);
+  expect(
+    github.statuses.all.some(({ state, description }) => state === "pending" && /attempt 2/.test(description)),
+  ).toBe(true);
+});
+
+test("a registry that is not there is an error, and a later push works", async () => {
+  await using installation = await createInstallation({ push_repository_url: "127.0.0.1:1" });
+  const { github } = installation;
+  const { sha } = await github.createRepository(owner, "fns", { files: stackOf({ one: stamped }), branch: "main" });
+  const first = await installation.start();
+  await installation.push(first, { sha, branch: "main" });
+  expect((await installation.ended(sha)).one).toMatch(/^error: .*registry/);
+  await first.end("SIGTERM");
+  installation.settings.push_repository_url = inject("registry");
+  const later = await github.commit(owner, "fns", { files: { x: "x" }, branch: "main" });
+  await installation.push(await installation.start(), { sha: later, branch: "main" });
+  expect((await installation.ended(later)).one).toMatch(/^success: /);
+});
+
+test("GitHub that fails for a while still hears the end", async () => {
+  await using installation = await createInstallation();
+  const { github } = installation;
+  const { sha } = await github.createRepository(owner, "fns", { files: stackOf({ one: stamped }), branch: "main" });
+  const serving = await installation.start();
+  github.failNext({ fault: { kind: "status", status: 502 }, matching: "/statuses/", times: 2 });
+  github.failNext({ fault: { kind: "cut" }, matching: "/statuses/", times: 1 });
+  await installation.push(serving, { sha, branch: "main" });
+  expect((await installation.ended(sha))["stack-deploy"]).toMatch(/^success: /);
+});
