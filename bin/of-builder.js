@@ -6,6 +6,8 @@ import { runInPlace } from "./run-node.js";
 
 const root = new URL("../", import.meta.url);
 const main = new URL("src/cli/main.ts", root);
+// Stripping the types is what a start spends most of its time on: what was stripped once is kept.
+const compileCache = fileURLToPath(new URL("node_modules/.cache/of-builder", root));
 const setpriv = "/usr/bin/setpriv";
 
 if (!existsSync(new URL("node_modules/", root)) && existsSync(new URL("package-lock.json", root))) {
@@ -13,6 +15,8 @@ if (!existsSync(new URL("node_modules/", root)) && existsSync(new URL("package-l
   await ensurePackages(fileURLToPath(root));
 }
 if (runsTypeScript(process.versions.node)) {
+  const { enableCompileCache } = await import("node:module");
+  enableCompileCache(compileCache);
   await import(main.href);
 } else {
   process.exitCode = await handOver();
@@ -24,7 +28,7 @@ async function handOver() {
     const line = [fileURLToPath(newer), fileURLToPath(main), ...process.argv.slice(2)];
     // Who kills this process means the one that works: where Linux's setpriv is, the kernel sees to it.
     const [command = "", ...args] = existsSync(setpriv) ? [setpriv, "--pdeathsig", "KILL", ...line] : line;
-    return runInPlace(command, args, process.env);
+    return runInPlace(command, args, { NODE_COMPILE_CACHE: compileCache, ...process.env });
   }
   console.error(`of-builder needs Node 22.18 or newer, and this is ${process.versions.node}. Run: npm ci`);
   return 1;

@@ -6,6 +6,9 @@ import { exitCodes, type World } from "./world.ts";
 
 const world: World = { env: process.env, folder: process.cwd(), output: process.stdout, errors: process.stderr };
 
+// Who reads our output may leave early, as `head` does: then nobody is left to tell anything.
+process.stdout.on("error", () => process.exit(exitCodes.failed));
+
 process.exitCode = await run(process.argv);
 
 /** Runs one command line. @returns the exit code */
@@ -50,7 +53,7 @@ function createProgram(call: (command: () => Promise<number>) => Promise<void>):
     .option("--filter <glob>", "only functions whose name matches; * stands for any text")
     .option("--push", "push the images to the registry that their names say")
     .option("--shrinkwrap <dir>", "write each function's build context to DIR/NAME instead of building")
-    .addOption(new Option("--parallel <n>", "functions built at the same time").default("4"))
+    .addOption(new Option("--parallel <n>", "functions built at the same time").default("20"))
     .option(
       "-b, --build-arg <key=value>",
       "a build argument for every function; may be repeated",

@@ -22,16 +22,21 @@ export function createPushTarget({
   setting: boolean | undefined;
   credentials: LookUpCredentials;
 }): PushTarget {
-  const plainHosts = new Set<string>();
+  const known = new Map<string, Promise<boolean>>();
 
-  const isInsecure = async (image: string, { signal }: { signal: AbortSignal }) => {
-    const host = hostOf(image);
-    if (plainHosts.has(host)) return true;
+  const findOut = async (host: string, signal: AbortSignal) => {
     const hasCredentials = (await credentials(host)) !== undefined;
-    const plain = await speaksPlainHttp(host, { setting, hasCredentials, signal });
+    return speaksPlainHttp(host, { setting, hasCredentials, signal });
+  };
+
+  const isInsecure = (image: string, { signal }: { signal: AbortSignal }) => {
+    const host = hostOf(image);
+    const found = known.get(host) ?? findOut(host, signal);
+    known.set(host, found);
     // What does not answer now may answer later, and then in the clear.
-    if (plain) plainHosts.add(host);
-    return plain;
+    const forget = () => known.get(host) === found && known.delete(host);
+    found.then((insecure) => insecure || forget(), forget);
+    return found;
   };
 
   return {
