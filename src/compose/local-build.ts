@@ -14,9 +14,10 @@ import { defaultAddresses, type FoundBuildkit, findBuildkit } from "../parts/fin
 import type { ImageRequest } from "../pipeline/build-function.ts";
 import { createLimit } from "../pipeline/limit.ts";
 import { createPlainSteps } from "../pipeline/plain-steps.ts";
-import type { PlanHands, Tree } from "../pipeline/plan.ts";
+import type { PlanHands } from "../pipeline/plan.ts";
 import { backoffOf } from "../pipeline/retry.ts";
 import { assembleAll, runBuild, type Watcher } from "../pipeline/run-build.ts";
+import type { Tree } from "../pipeline/tree.ts";
 import { createCredentials } from "../registry/credentials.ts";
 import { createPushTarget } from "./push-target.ts";
 

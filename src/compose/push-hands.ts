@@ -55,7 +55,7 @@ export function createPushHands(
   return {
     trees: createTrees({
       checkout: async (push, options) => ownedTree(await git.checkout(await github.sourceOf(push, options), options)),
-      checkoutTemplates: async (url, options) => ownedTree(await git.checkoutRef({ url }, options)),
+      checkoutTemplates: async (source, options) => ownedTree(await git.checkoutRef({ url: source }, options)),
     }),
     reporter: github,
     backoff: backoffOf({ firstMs: config.retryFirstMs, attempts: config.retryAttempts }),
@@ -74,10 +74,11 @@ export function createPushHands(
 }
 
 /** Links of a checkout may lead anywhere inside of it, and nowhere else. */
-function ownedTree({ folder, committedAt, ...checkout }: Checkout): OwnedTree {
+function ownedTree({ folder, committedAt, sha, ...checkout }: Checkout): OwnedTree {
   return {
     folder,
     committedAt,
+    commit: sha,
     context: createDirectoryContext(folder, { within: folder, links: "resolve" }),
     [Symbol.asyncDispose]: () => checkout[Symbol.asyncDispose](),
   };

@@ -1,7 +1,8 @@
 import { BuilderError, type Location } from "../errors.ts";
 import type { BuildEvent } from "../model/build-event.ts";
 import type { Context } from "../model/context.ts";
-import type { PlannedFunction, Tree } from "./plan.ts";
+import type { PlannedFunction } from "./plan.ts";
+import type { Tree } from "./tree.ts";
 
 /** What building one function takes of the world. */
 export interface BuildHands {

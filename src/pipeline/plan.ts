@@ -1,14 +1,11 @@
-import { BuilderError, type Location } from "../errors.ts";
-import { type Context, findEntry, isDirectory, readText } from "../model/context.ts";
+import { BuilderError } from "../errors.ts";
+import { type Context, readText } from "../model/context.ts";
 import { parseStack, type Stack, type StackFunction, stackFileNames } from "../model/stack.ts";
 import { substitute, type Variables } from "../model/substitute.ts";
-import { additionalPackages, parseTemplate, type Template } from "../model/template.ts";
-
-/** A tree on this machine's disk: where it lies, and how it is read without leaving it. */
-export interface Tree {
-  readonly folder: string;
-  readonly context: Context;
-}
+import { additionalPackages, type Template } from "../model/template.ts";
+import { findTemplate, type TemplateHands, type TemplateOrigin } from "./find-template.ts";
+import { placedAt, planFault } from "./plan-fault.ts";
+import type { Tree } from "./tree.ts";
 
 /** What is to be built for one function. Plain JSON: it is stored with the push. */
 export interface PlannedFunction {
@@ -23,12 +20,6 @@ export interface PlannedFunction {
   readonly platforms: readonly string[];
 }
 
-/** `url` absent: the folder `template/LANG` lies in the stack's own tree. */
-export interface TemplateOrigin {
-  readonly lang: string;
-  readonly url?: string;
-}
-
 export interface Plan {
   readonly functions: readonly PlannedFunction[];
   /** Functions that the stack itself excludes by `skip_build`. */
@@ -36,7 +27,7 @@ export interface Plan {
 }
 
 /** What planning is given: rules of the installation, and the way to a template repository. */
-export interface PlanHands {
+export interface PlanHands extends TemplateHands {
   /** The stack file, where it is given; else stack.yaml and then stack.yml is looked for in the root of the tree. */
   readonly stackFile?: { readonly file: string; readonly text: string };
   /** What `${NAME}` in a stack file may see; absent: nothing is substituted. */
@@ -47,15 +38,9 @@ export interface PlanHands {
   /** Build arguments for every function; they win over the stack's. */
   readonly buildArgs?: Readonly<Record<string, string>>;
   readonly dockerfileLang: boolean;
-  /** Template repositories that every stack may use, searched in this order. */
-  readonly templateUrls: readonly string[];
-  /** Whether a stack may name this template repository itself. */
-  allowsSource(url: string): boolean;
-  openTemplates(url: string): Promise<Tree>;
 }
 
 const maxStackBytes = 1024 * 1024;
-const langName = /^[A-Za-z0-9][A-Za-z0-9_.@-]*$/;
 
 /**
  * Reads a stack and decides what is to be built from what. Nothing is built and nothing is written.
@@ -91,13 +76,13 @@ async function planFunction(
   stack: Stack,
   { tree, hands }: Surroundings,
 ): Promise<PlannedFunction> {
-  const { name, handler, platforms, location } = definition;
-  const image = located(location, () => hands.imageOf(definition));
-  if (handler === "") throw fault(definition, "stack_invalid", 'has no "handler": expected the folder of its code');
+  const { name, handler, platforms } = definition;
+  const image = imageAt(definition, hands);
+  if (handler === "") throw planFault(definition, "stack_invalid", 'has no "handler": expected the folder of its code');
   const common = { name, image, handler, platforms };
   if (definition.lang === "dockerfile") {
     if (!hands.dockerfileLang)
-      throw fault(
+      throw planFault(
         definition,
         "template_unknown",
         "has lang dockerfile, which is switched off (setting enable_dockerfile_lang)",
@@ -118,77 +103,21 @@ async function planFunction(
   };
 }
 
-interface FoundTemplate {
-  readonly origin: TemplateOrigin;
-  readonly template: Template;
-}
-
-/** The stack's own `template/` folder comes first, then the source that the stack names, then the installation's. */
-async function findTemplate(
-  definition: StackFunction,
-  stack: Stack,
-  { tree, hands }: Surroundings,
-): Promise<FoundTemplate> {
-  const { lang } = definition;
-  if (!langName.test(lang))
-    throw fault(definition, "template_unknown", `has lang "${lang}", which is no name of a template`);
-  const own = await readTemplate(tree, lang);
-  if (own) return { origin: { lang }, template: own };
-  const source = stack.templates.find((entry) => entry.name === lang)?.source ?? "";
-  if (source !== "" && !hands.allowsSource(source)) {
-    throw fault(
-      definition,
-      "template_unknown",
-      `takes its template from "${source}", which this installation does not allow (setting custom_templates)`,
-    );
+function imageAt(definition: StackFunction, hands: PlanHands): string {
+  try {
+    return hands.imageOf(definition);
+  } catch (error) {
+    throw placedAt(definition.location, error);
   }
-  for (const url of source === "" ? hands.templateUrls : [source]) {
-    const template = await readTemplate(await hands.openTemplates(url), lang);
-    if (template) return { origin: { lang, url }, template };
-  }
-  const searched = ["template/ of the repository", ...(source === "" ? hands.templateUrls : [source])].join(", ");
-  throw fault(
-    definition,
-    "template_unknown",
-    `has lang "${lang}", of which no template was found (searched: ${searched})`,
-  );
-}
-
-async function readTemplate({ context }: Tree, lang: string): Promise<Template | undefined> {
-  const folder = await findEntry(context, `template/${lang}`);
-  if (!folder || !isDirectory(folder)) return undefined;
-  const file = `template/${lang}/template.yml`;
-  return parseTemplate((await readText(context, file, maxStackBytes)) ?? "", file);
 }
 
 function packagesOf(definition: StackFunction, template: Template): string {
   const packages = additionalPackages(template, definition.buildOptions, definition.buildArgs.ADDITIONAL_PACKAGE ?? "");
   if ("value" in packages) return packages.value;
   const known = [...template.buildOptions.keys()].join(", ") || "none";
-  throw fault(
+  throw planFault(
     definition,
     "stack_invalid",
     `has build option "${packages.unknown}", which lang ${definition.lang} does not offer (it offers: ${known})`,
   );
-}
-
-function fault(definition: StackFunction, code: "stack_invalid" | "template_unknown", message: string): BuilderError {
-  const location = code === "template_unknown" ? definition.langLocation : definition.location;
-  return new BuilderError(code, `${location.path} line ${location.line}: function ${definition.name} ${message}`, {
-    location,
-  });
-}
-
-/** Gives an error of the work the place in the stack file that caused it. */
-function located<T>(location: Location, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof BuilderError) || error.location) throw error;
-    throw new BuilderError(error.code, `${location.path} line ${location.line}: ${error.message}`, {
-      cause: error,
-      location,
-      fix: error.fix,
-    });
-  }
 }

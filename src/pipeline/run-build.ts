@@ -2,12 +2,14 @@ import type { BuildEvent } from "../model/build-event.ts";
 import type { Context } from "../model/context.ts";
 import type { Outcome, PushOutcome } from "../model/outcome.ts";
 import { assemble, type BuildHands, buildFunction } from "./build-function.ts";
+import { templateSource } from "./find-template.ts";
 import type { Limit } from "./limit.ts";
-import { type PlanHands, type PlannedFunction, planStack, type Tree } from "./plan.ts";
+import { type PlanHands, type PlannedFunction, planStack } from "./plan.ts";
 import { type Backoff, retrying } from "./retry.ts";
 import { failedOutcome } from "./run-function.ts";
 import { skippedOutcome, summary } from "./run-push.ts";
 import type { Steps } from "./steps.ts";
+import type { Tree } from "./tree.ts";
 
 /** Who watches a build on this machine. */
 export interface Watcher {
@@ -82,6 +84,6 @@ function finish(outcome: Outcome, watcher: Watcher): Outcome {
 }
 
 async function treesOf(planned: PlannedFunction, { tree, hands }: { tree: Tree; hands: PlanHands }) {
-  const url = planned.template?.url;
-  return url === undefined ? { tree } : { tree, templates: await hands.openTemplates(url) };
+  const source = templateSource(planned.template);
+  return source === undefined ? { tree } : { tree, templates: await hands.openTemplates(source) };
 }

@@ -3,6 +3,7 @@ import type { BuildEvent } from "../model/build-event.ts";
 import type { Outcome, PushOutcome } from "../model/outcome.ts";
 import type { Push } from "../model/push.ts";
 import { type BuildHands, buildFunction } from "./build-function.ts";
+import { templateSource } from "./find-template.ts";
 import type { PlannedFunction } from "./plan.ts";
 import { type Reporter, type Reporting, report, statusOf } from "./report.ts";
 import { type Backoff, retrying } from "./retry.ts";
@@ -83,8 +84,8 @@ async function buildOnce(
   const { push, planned } = work;
   const startedMs = Date.now();
   const tree = await hands.trees.ofPush(push, { signal });
-  const url = planned.template?.url;
-  const templates = url === undefined ? undefined : await hands.trees.ofTemplates(push, url, { signal });
+  const source = templateSource(planned.template);
+  const templates = source === undefined ? undefined : await hands.trees.ofTemplates(push, source, { signal });
   const onEvent = (event: BuildEvent) => hands.log.event(work, event);
   const { digest } = await buildFunction(
     planned,

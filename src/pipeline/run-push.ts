@@ -63,7 +63,7 @@ async function planPush(
   };
   return retrying(steps, { name: "plan", backoff: hands.backoff, onWait }, async ({ signal }) => {
     const tree = await hands.trees.ofPush(push, { signal });
-    const openTemplates = (url: string) => hands.trees.ofTemplates(push, url, { signal });
+    const openTemplates = (source: string) => hands.trees.ofTemplates(push, source, { signal });
     const plan = await planStack(tree, { ...hands.rulesFor(push), openTemplates });
     checkContexts(plan.functions);
     return plan;

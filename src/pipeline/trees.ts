@@ -1,5 +1,6 @@
 import type { Push } from "../model/push.ts";
-import type { Tree } from "./plan.ts";
+import { pinnedSource } from "../model/template-source.ts";
+import type { Tree } from "./tree.ts";
 
 /** A tree of our own on disk; disposing of it removes it. */
 export interface OwnedTree extends Tree, AsyncDisposable {
@@ -9,13 +10,13 @@ export interface OwnedTree extends Tree, AsyncDisposable {
 
 export interface TreeHands {
   checkout(push: Push, options: { signal: AbortSignal }): Promise<OwnedTree>;
-  checkoutTemplates(url: string, options: { signal: AbortSignal }): Promise<OwnedTree>;
+  checkoutTemplates(source: string, options: { signal: AbortSignal }): Promise<OwnedTree>;
 }
 
 /** The trees that pushes are built from, each fetched once and shared by the functions of its push. */
 export interface Trees {
   ofPush(push: Push, options: { signal: AbortSignal }): Promise<OwnedTree>;
-  ofTemplates(push: Push, url: string, options: { signal: AbortSignal }): Promise<OwnedTree>;
+  ofTemplates(push: Push, source: string, options: { signal: AbortSignal }): Promise<OwnedTree>;
   /** Removes everything that was fetched for a push. */
   close(push: Push): Promise<void>;
 }
@@ -39,9 +40,17 @@ export function createTrees(hands: TreeHands): Trees {
 
   return {
     ofPush: (push, options) => share(push, "", () => hands.checkout(push, options)),
-    ofTemplates: (push, url, options) => share(push, url, () => hands.checkoutTemplates(url, options)),
+    async ofTemplates(push, source, options) {
+      const opening = share(push, source, () => hands.checkoutTemplates(source, options));
+      const tree = await opening;
+      const trees = open.get(push.delivery);
+      // Planning names a branch, building the commit that it was: one tree serves both.
+      const pinned = tree.commit === undefined ? source : pinnedSource(source, tree.commit);
+      if (trees && !trees.has(pinned)) trees.set(pinned, opening);
+      return tree;
+    },
     async close(push) {
-      const trees = [...(open.get(push.delivery)?.values() ?? [])];
+      const trees = new Set(open.get(push.delivery)?.values() ?? []);
       open.delete(push.delivery);
       for (const tree of await Promise.allSettled(trees)) {
         if (tree.status === "fulfilled") await tree.value[Symbol.asyncDispose]();

@@ -1,0 +1,154 @@
+import { BuilderError } from "../errors.ts";
+import { findEntry, isDirectory, readText } from "../model/context.ts";
+import type { Stack, StackFunction } from "../model/stack.ts";
+import { parseTemplate, type Template } from "../model/template.ts";
+import { parseLang, pinnedSource, sourceAt } from "../model/template-source.ts";
+import { placedAt, planFault } from "./plan-fault.ts";
+import type { Tree } from "./tree.ts";
+
+/** `url` absent: the folder `template/LANG` lies in the stack's own tree. */
+export interface TemplateOrigin {
+  /** Name of the folder below `template/`. */
+  readonly lang: string;
+  /** The source as it was named, `URL` or `URL#REF`. */
+  readonly url?: string;
+  /** What `url` was when the plan was made: every later step takes the template of this commit. */
+  readonly commit?: string;
+}
+
+/** What to open for a function that is built: the very commit that was planned with. */
+export function templateSource(origin: TemplateOrigin | undefined): string | undefined {
+  if (origin?.url === undefined || origin.commit === undefined) return origin?.url;
+  return pinnedSource(origin.url, origin.commit);
+}
+
+/** Where templates may come from. */
+export interface TemplateHands {
+  /** Whether a stack's own `template/` folder counts; absent: it does. */
+  readonly repositoryTemplates?: boolean;
+  /** Sources that every stack may use, searched in this order. */
+  readonly templateUrls: readonly string[];
+  /** Whether a stack may name this source itself. */
+  allowsSource(source: string): boolean;
+  /** The source that the installation's template store has for a language. */
+  findInStore?(lang: string): Promise<string | undefined>;
+  /** @throws BuilderError `template_unknown` where a source has no such branch, tag or commit */
+  openTemplates(source: string): Promise<Tree>;
+}
+
+export interface FoundTemplate {
+  readonly origin: TemplateOrigin;
+  readonly template: Template;
+}
+
+const maxTemplateBytes = 1024 * 1024;
+const langName = /^[A-Za-z0-9][A-Za-z0-9_.@-]*$/;
+
+/**
+ * Finds the template of a function: in the stack's own `template/` folder, else in the source that the stack names for
+ * its language, else in the sources that it names for no language, in the installation's, and in its store.
+ * `lang: NAME@REF` takes NAME of the source at REF (faas-cli takes its newest commit where the source has no #REF).
+ * @throws BuilderError `template_unknown` with the line of `lang`, `stack_invalid` for a broken template.yml
+ */
+export async function findTemplate(
+  definition: StackFunction,
+  stack: Stack,
+  { tree, hands }: { tree: Tree; hands: TemplateHands },
+): Promise<FoundTemplate> {
+  const { lang } = definition;
+  if (!langName.test(lang))
+    throw planFault(definition, "template_unknown", `has lang "${lang}", which is no name of a template`);
+  if (hands.repositoryTemplates !== false) {
+    const template = await readTemplate(tree, lang);
+    if (template) return { origin: { lang }, template };
+  }
+  const search = { definition, hands, ...parseLang(lang) };
+  const named = stack.templates.find(({ name, source }) => source !== "" && isNameOf(name, lang))?.source;
+  if (named !== undefined) return findNamed(named, search);
+  return findOffered(stack, search);
+}
+
+interface Search {
+  readonly definition: StackFunction;
+  readonly hands: TemplateHands;
+  readonly folder: string;
+  readonly ref: string;
+}
+
+/** `STORE-SOURCE/NAME` means NAME. */
+function isNameOf(name: string, lang: string): boolean {
+  return name.slice(name.lastIndexOf("/") + 1) === lang;
+}
+
+async function findNamed(source: string, search: Search): Promise<FoundTemplate> {
+  const { definition, folder, ref } = search;
+  checkAllowed(source, search);
+  const found = await readFrom(sourceAt(source, ref) ?? source, search);
+  if (found) return found;
+  throw planFault(
+    definition,
+    "template_unknown",
+    `has lang "${definition.lang}", but there is no template/${folder} in ${source}`,
+  );
+}
+
+async function findOffered(stack: Stack, search: Search): Promise<FoundTemplate> {
+  const { definition, hands, folder, ref } = search;
+  const unnamed = stack.templates
+    .filter(({ name, source }) => name === "" && source !== "")
+    .map(({ source }) => source);
+  for (const source of unnamed) checkAllowed(source, search);
+  const sources = [...unnamed, ...hands.templateUrls];
+  for (const source of sources) {
+    const found = await readAt(source, search);
+    if (found) return found;
+  }
+  const stored = await hands.findInStore?.(folder);
+  const found = stored === undefined ? undefined : await readFrom(sourceAt(stored, ref) ?? stored, search);
+  if (found) return found;
+  const own = hands.repositoryTemplates === false ? [] : ["template/ of the repository"];
+  const store = hands.findInStore ? ["the template store"] : [];
+  const searched = [...own, ...sources, ...store].join(", ") || "nothing: this installation offers no templates";
+  throw planFault(
+    definition,
+    "template_unknown",
+    `has lang "${definition.lang}", of which no template was found (searched: ${searched})`,
+  );
+}
+
+function checkAllowed(source: string, { definition, hands }: Search): void {
+  if (hands.allowsSource(source)) return;
+  throw planFault(
+    definition,
+    "template_unknown",
+    `takes its template from "${source}", which this installation does not allow (settings custom_templates and template_sources)`,
+  );
+}
+
+/** A source that has no such REF does not have the template; that REF is not the source's own. */
+async function readAt(source: string, search: Search): Promise<FoundTemplate | undefined> {
+  const address = sourceAt(source, search.ref);
+  if (address === undefined) return undefined;
+  try {
+    return await readFrom(address, search);
+  } catch (error) {
+    if (address !== source && error instanceof BuilderError && error.code === "template_unknown") return undefined;
+    throw error;
+  }
+}
+
+async function readFrom(source: string, { definition, hands, folder }: Search): Promise<FoundTemplate | undefined> {
+  const tree = await hands.openTemplates(source).catch((error) => {
+    throw placedAt(definition.langLocation, error, ["template_unknown", "name_invalid"]);
+  });
+  const template = await readTemplate(tree, folder);
+  const origin = { lang: folder, url: source, ...(tree.commit !== undefined && { commit: tree.commit }) };
+  return template && { origin, template };
+}
+
+async function readTemplate({ context }: Tree, lang: string): Promise<Template | undefined> {
+  const folder = await findEntry(context, `template/${lang}`);
+  if (!folder || !isDirectory(folder)) return undefined;
+  const file = `template/${lang}/template.yml`;
+  return parseTemplate((await readText(context, file, maxTemplateBytes)) ?? "", file);
+}
