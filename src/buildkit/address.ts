@@ -1,25 +1,33 @@
 import { connect, type Socket } from "node:net";
-import { credentials } from "@grpc/grpc-js";
+import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
 import { BuilderError } from "../errors.ts";
+import { upgradeToGrpc } from "./engine-upgrade.ts";
 import { ContentClient } from "./generated/content.ts";
 import { ControlClient } from "./generated/control.ts";
+import { type Prepare, PreparedCredentials } from "./prepared-credentials.ts";
+import { createTls, type Secure, type TlsFiles } from "./tls-files.ts";
 
 /** A daemon's address made ready to be used: everything that knows how an address becomes a connection is here. */
 export interface Endpoint {
   /** As it was given, for messages. */
   readonly address: string;
-  /** Value of HTTP/2's ":authority". */
-  readonly authority: string;
+  /** Scheme and authority of HTTP/2's requests, such as "http://localhost". */
+  readonly origin: string;
   /** Creates a control client with a connection of its own, made on first use. The caller closes it. */
   openControl(): ControlClient;
   /** The same for the daemon's blobs. */
   openContent(): ContentClient;
-  /** Starts a connection for a session. The caller destroys it, and hears of a failure by its "error" event. */
-  connect(): Socket;
+  /** Makes a connection that is ready for HTTP/2. The caller destroys it. */
+  dial(options: { signal: AbortSignal }): Promise<Socket>;
+  /** Only of a Docker engine: makes a connection for its own API, HTTP/1.1. */
+  readonly dialEngine?: (options: { signal: AbortSignal }) => Promise<Socket>;
 }
 
 /** Some answers are long: logs of one Status message come near to 1 MiB. */
 const maxMessageBytes = 16 * 1024 * 1024;
+/** Until a connection stands: TCP, TLS and a Docker engine's upgrade. */
+const dialLimitMs = 10_000;
+const engineSocket = "/var/run/docker.sock";
 
 const channelOptions = {
   "grpc.max_receive_message_length": maxMessageBytes,
@@ -33,39 +41,105 @@ const channelOptions = {
 
 /**
  * Reads a daemon's address.
- * @param address "tcp://HOST:PORT" or "unix:///PATH"
+ * @param address "tcp://HOST:PORT" or "unix:///PATH" of a buildkitd; "docker://" (its usual socket), "docker:///PATH" or
+ *   "docker://HOST:PORT" of a Docker engine with BuildKit inside
+ * @param options.tls makes connections to HOST:PORT speak TLS; those to a socket never do
  * @throws BuilderError `setting_invalid`
  */
-export function parseAddress(address: string): Endpoint {
+export function parseAddress(address: string, { tls }: { tls?: TlsFiles | undefined } = {}): Endpoint {
   const url = URL.canParse(address) ? new URL(address) : undefined;
-  if (url?.protocol === "unix:" && url.pathname !== "") {
-    const path = decodeURIComponent(`${url.host}${url.pathname}`);
-    return createEndpoint({ address, target: `unix:${path}`, authority: "localhost", connect: () => connect(path) });
-  }
-  if (url?.protocol === "tcp:" && url.hostname !== "" && url.port !== "") {
-    const host = url.hostname.replace(/^\[|\]$/gu, "");
-    const target = `dns:${url.host}`;
-    return createEndpoint({ address, target, authority: url.host, connect: () => connect(Number(url.port), host) });
-  }
+  const place = url === undefined ? undefined : placeOf(url, tls);
+  if (url?.protocol === "docker:" && place !== undefined) return engineEndpoint(address, place);
+  if (place !== undefined) return daemonEndpoint(address, place);
   throw new BuilderError("setting_invalid", `"${address}" is no address of BuildKit`, {
-    fix: "Give tcp://HOST:PORT or unix:///PATH.",
+    fix: "Give tcp://HOST:PORT, unix:///PATH or docker:///PATH.",
   });
 }
 
-function createEndpoint(parts: {
-  address: string;
-  target: string;
-  authority: string;
-  connect: () => Socket;
-}): Endpoint {
-  const { address, target, authority } = parts;
-  const options = { ...channelOptions, "grpc.default_authority": authority };
-  const insecure = credentials.createInsecure();
+interface Place {
+  /** As grpc-js takes it. */
+  readonly target: string;
+  readonly authority: string;
+  readonly secure: Secure | undefined;
+  open(): Socket;
+}
+
+function placeOf(url: URL, tls: TlsFiles | undefined): Place | undefined {
+  const isEngine = url.protocol === "docker:";
+  if ((isEngine || url.protocol === "tcp:") && url.hostname !== "" && url.port !== "") {
+    const host = url.hostname.replace(/^\[|\]$/gu, "");
+    const secure = tls && createTls(tls, host);
+    const open = () => connect(Number(url.port), host);
+    return { target: `dns:${url.host}`, authority: url.host, secure, open };
+  }
+  const path = decodeURIComponent(isEngine ? url.pathname || engineSocket : `${url.host}${url.pathname}`);
+  if (!(isEngine || url.protocol === "unix:") || path === "" || (isEngine && url.host !== "")) return undefined;
+  return { target: `unix:${path}`, authority: "localhost", secure: undefined, open: () => connect(path) };
+}
+
+function daemonEndpoint(address: string, place: Place): Endpoint {
+  const { secure } = place;
+  if (secure === undefined) return createEndpoint(address, place, {});
+  return createEndpoint(address, place, { prepare: (socket, signal) => secure(socket, { protocols: ["h2"], signal }) });
+}
+
+/** A Docker engine speaks HTTP/1.1 first, over TLS without a word of HTTP/2. */
+function engineEndpoint(address: string, place: Place): Endpoint {
+  const secure = async (socket: Socket, signal: AbortSignal) =>
+    place.secure === undefined ? socket : place.secure(socket, { protocols: ["http/1.1"], signal });
+  const prepare = async (socket: Socket, signal: AbortSignal) =>
+    upgradeToGrpc(await secure(socket, signal), { signal });
+  return {
+    ...createEndpoint(address, place, { prepare }),
+    dialEngine: ({ signal }) => dial(place, { prepare: secure, signal }),
+  };
+}
+
+type PrepareUntil = (socket: Socket, signal: AbortSignal) => Promise<Socket>;
+
+function createEndpoint(address: string, place: Place, { prepare }: { prepare?: PrepareUntil }): Endpoint {
+  const isSecure = place.secure !== undefined;
+  const options = { ...channelOptions, "grpc.default_authority": place.authority };
+  const trust: ChannelCredentials =
+    prepare === undefined ? credentials.createInsecure() : new PreparedCredentials(limited(prepare), { isSecure });
   return {
     address,
-    authority,
-    openControl: () => new ControlClient(target, insecure, options),
-    openContent: () => new ContentClient(target, insecure, options),
-    connect: () => parts.connect().setNoDelay(true),
+    origin: `${isSecure ? "https" : "http"}://${place.authority}`,
+    openControl: () => new ControlClient(place.target, trust, options),
+    openContent: () => new ContentClient(place.target, trust, options),
+    dial: ({ signal }) => dial(place, { prepare, signal }),
   };
+}
+
+function limited(prepare: PrepareUntil): Prepare {
+  return (socket) => prepare(socket, AbortSignal.timeout(dialLimitMs));
+}
+
+async function dial(
+  place: Place,
+  { prepare, signal }: { prepare: PrepareUntil | undefined; signal: AbortSignal },
+): Promise<Socket> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(dialLimitMs)]);
+  const socket = place.open().setNoDelay(true);
+  try {
+    await untilConnected(socket, limit);
+    return prepare === undefined ? socket : await prepare(socket, limit);
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}
+
+function untilConnected(socket: Socket, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => void socket.destroy(signal.reason);
+    const settle = (end: () => void) => {
+      signal.removeEventListener("abort", onAbort);
+      end();
+    };
+    socket.once("connect", () => settle(resolve));
+    socket.once("error", (error) => settle(() => reject(error)));
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
 }

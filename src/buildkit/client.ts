@@ -17,6 +17,7 @@ import { CallError, type CallHandlers } from "./session-calls.ts";
 import { runSolve, type SolveFailure } from "./solve.ts";
 import { describeFailure } from "./solve-error.ts";
 import { type BuildRequest, contextName, createSolveRequest, dockerfileName } from "./solve-request.ts";
+import type { TlsFiles } from "./tls-files.ts";
 
 export interface Buildkit {
   /**
@@ -48,8 +49,10 @@ export interface BuildResult {
 }
 
 export interface BuildkitOptions {
-  /** "tcp://HOST:PORT" or "unix:///PATH". */
+  /** "tcp://HOST:PORT", "unix:///PATH" or "docker:///PATH": see parseAddress. */
   readonly address: string;
+  /** Makes connections over TCP speak TLS. */
+  readonly tls?: TlsFiles | undefined;
   /** Accepts a daemon that is older than the security floor. */
   readonly force?: boolean;
   readonly log: Log;
@@ -59,8 +62,8 @@ export interface BuildkitOptions {
  * Creates a client. Nothing is connected yet.
  * @throws BuilderError `setting_invalid` where the address is none
  */
-export function createBuildkit({ address, force = false, log }: BuildkitOptions): Buildkit {
-  const endpoint = parseAddress(address);
+export function createBuildkit({ address, tls, force = false, log }: BuildkitOptions): Buildkit {
+  const endpoint = parseAddress(address, { tls });
   const closed = new AbortController();
   let isChecked = false;
   const check: Buildkit["check"] = async ({ signal }) => {

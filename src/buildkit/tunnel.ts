@@ -6,6 +6,7 @@
  * It is written on node:http2 and not on grpc-js because whole contexts pass through it: no copy more than needed.
  */
 import http2, { type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import type { Endpoint } from "./address.ts";
 import { createFrameReader, frameHeadBytes } from "./grpc-frames.ts";
@@ -22,46 +23,70 @@ const maxMessageBytes = 2 * 1024 * 1024;
  * @param headers of the call; a list stands for a repeated header
  */
 export function openTunnel(endpoint: Endpoint, headers: Record<string, string | string[]>): Duplex {
-  const connection = http2.connect(`http://${endpoint.authority}`, {
-    createConnection: () => endpoint.connect(),
+  const closed = new AbortController();
+  let connection: ClientHttp2Session | undefined;
+  let call: ClientHttp2Stream | undefined;
+  const opened = endpoint.dial({ signal: closed.signal }).then((socket) => {
+    if (closed.signal.aborted) return void socket.destroy();
+    connection = openConnection(tunnel, socket, endpoint.origin);
+    call = openCall(tunnel, connection, headers);
+  });
+  /** What is written before there is a connection waits for it. */
+  const sendAll = (chunks: readonly Buffer[], done: Done) => {
+    if (call !== undefined) send(call, chunks, done);
+    else void opened.then(() => (call === undefined ? done(sessionEnded()) : send(call, chunks, done)), done);
+  };
+  const tunnel = new Duplex({
+    writableHighWaterMark: maxMessageBytes,
+    readableHighWaterMark: maxMessageBytes,
+    read: () => void call?.resume(),
+    write: (chunk: Buffer, _encoding, done) => sendAll([chunk], done),
+    writev: (chunks, done) =>
+      sendAll(
+        chunks.map(({ chunk }) => chunk as Buffer),
+        done,
+      ),
+    final: (done) => (call === undefined ? done() : void call.end(done)),
+    destroy: (error, done) => {
+      closed.abort(error ?? sessionEnded());
+      call?.close(http2.constants.NGHTTP2_CANCEL);
+      connection?.destroy();
+      done(error);
+    },
+  });
+  opened.catch((error: Error) => tunnel.destroy(error));
+  return tunnel;
+}
+
+type Done = (error?: Error | null) => void;
+
+function openConnection(tunnel: Duplex, socket: Socket, origin: string): ClientHttp2Session {
+  const connection = http2.connect(origin, {
+    createConnection: () => socket,
     settings: { initialWindowSize: windowBytes, enablePush: false },
   });
+  connection.once("connect", () => connection.setLocalWindowSize(windowBytes));
+  connection.on("error", (error) => tunnel.destroy(error));
+  connection.once("close", () => tunnel.destroy(new Error("the connection has ended")));
+  return connection;
+}
+
+/** Starts the call and lets the tunnel have what comes. */
+function openCall(
+  tunnel: Duplex,
+  connection: ClientHttp2Session,
+  headers: Record<string, string | string[]>,
+): ClientHttp2Stream {
   const call = connection.request(
     { ":method": "POST", ":path": sessionPath, "content-type": "application/grpc", te: "trailers", ...headers },
     { endStream: false },
   );
-  const tunnel = createDuplex(connection, call);
-  connection.once("connect", () => connection.setLocalWindowSize(windowBytes));
-  connection.on("error", (error) => tunnel.destroy(error));
-  connection.once("close", () => tunnel.destroy(new Error("the connection has ended")));
   call.on("error", (error) => tunnel.destroy(error));
   call.on("response", (answer) => refuse(tunnel, answer["grpc-status"], answer["grpc-message"]));
   call.on("trailers", (answer) => refuse(tunnel, answer["grpc-status"], answer["grpc-message"]));
   call.once("close", () => tunnel.destroy(new Error("BuildKit has ended the session")));
-  return tunnel;
-}
-
-function createDuplex(connection: ClientHttp2Session, call: ClientHttp2Stream): Duplex {
   const read = createFrameReader((message) => {
     if (!tunnel.push(dataOf(message))) call.pause();
-  });
-  const tunnel = new Duplex({
-    writableHighWaterMark: maxMessageBytes,
-    readableHighWaterMark: maxMessageBytes,
-    read: () => void call.resume(),
-    write: (chunk: Buffer, _encoding, done) => send(call, [chunk], done),
-    writev: (chunks, done) =>
-      send(
-        call,
-        chunks.map(({ chunk }) => chunk as Buffer),
-        done,
-      ),
-    final: (done) => void call.end(done),
-    destroy: (error, done) => {
-      call.close(http2.constants.NGHTTP2_CANCEL);
-      connection.destroy();
-      done(error);
-    },
   });
   call.on("data", (chunk: Buffer) => {
     try {
@@ -70,18 +95,22 @@ function createDuplex(connection: ClientHttp2Session, call: ClientHttp2Stream): 
       tunnel.destroy(error as Error);
     }
   });
-  return tunnel;
+  return call;
+}
+
+function sessionEnded(): Error {
+  return new Error("the session has ended");
 }
 
 /** Sends chunks as messages; the pieces are copied once, into the message. */
-function send(call: ClientHttp2Stream, chunks: readonly Buffer[], done: (error?: Error | null) => void): void {
+function send(call: ClientHttp2Stream, chunks: readonly Buffer[], done: Done): void {
   let roomy = true;
   for (let start = 0; start < chunks.length && !call.destroyed && !call.writableEnded; ) {
     const { end, bytes } = nextMessage(chunks, start);
     roomy = call.write(encodeMessage(chunks.slice(start, end), bytes));
     start = end;
   }
-  if (call.destroyed) done(new Error("the session has ended"));
+  if (call.destroyed) done(sessionEnded());
   else if (roomy) done();
   else whenRoomy(call, done);
 }
@@ -97,7 +126,7 @@ function nextMessage(chunks: readonly Buffer[], start: number): { end: number; b
   return { end, bytes };
 }
 
-function whenRoomy(call: ClientHttp2Stream, done: (error?: Error | null) => void): void {
+function whenRoomy(call: ClientHttp2Stream, done: Done): void {
   const go = () => {
     call.off("drain", go).off("close", go);
     done();

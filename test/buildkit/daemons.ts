@@ -1,0 +1,57 @@
+import { chmod, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { resolve } from "node:path";
+import { inject } from "vitest";
+import { createLog } from "../../src/log.ts";
+import { type Buildkitd, startBuildkitd } from "../../src/parts/buildkitd.ts";
+import { findProgram } from "../../src/parts/find-program.ts";
+
+const path = process.env.PATH ?? "";
+const first = [resolve(".tools/bin")];
+
+/** Starts a buildkitd of a test's own, with the suite's registry as docker.io. */
+export async function startDaemon(folder: string, options: { binary?: string } = {}): Promise<Buildkitd> {
+  const [binary = "", runc = "", rootlesskit] = await Promise.all(
+    ["buildkitd", "runc", "rootlesskit"].map((name) => findProgram(name, { path, first })),
+  );
+  const mirror = inject("registry");
+  return startBuildkitd({
+    binary: options.binary ?? binary,
+    runc,
+    ...(process.getuid?.() !== 0 && rootlesskit !== undefined && { rootlesskit }),
+    folder,
+    mirror,
+    insecureRegistries: [mirror],
+    log: createLog("silent"),
+    signal: AbortSignal.timeout(60_000),
+  });
+}
+
+/** The same, listening on a port with TLS, too, where it wants to see a certificate of each client. */
+export async function startTlsDaemon(
+  folder: string,
+  tls: { ca: string; cert: string; key: string },
+): Promise<{ daemon: Buildkitd; port: number }> {
+  const port = await freePort();
+  const binary = await findProgram("buildkitd", { path, first });
+  const listen = `--addr "unix://${folder}/run/buildkitd.sock" --addr tcp://127.0.0.1:${port}`;
+  const files = `--tlscacert "${tls.ca}" --tlscert "${tls.cert}" --tlskey "${tls.key}"`;
+  const script = `${folder}.sh`;
+  await writeFile(script, `#!/bin/sh\nexec "${binary}" "$@" ${listen} ${files}\n`);
+  await chmod(script, 0o755);
+  return { daemon: await startDaemon(folder, { binary: script }), port };
+}
+
+/** Kills a daemon and all it started, as a machine that goes away would. */
+export function killDaemon({ pid }: Buildkitd): void {
+  process.kill(-pid, "SIGKILL");
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((settle) => server.listen(0, "127.0.0.1", settle));
+  const address = server.address();
+  await new Promise((settle) => server.close(settle));
+  if (address === null || typeof address === "string") throw new Error("a TCP server without a port");
+  return address.port;
+}
