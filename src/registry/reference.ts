@@ -48,6 +48,11 @@ export function isDockerHub(host: string): boolean {
   return dockerHubNames.includes(host.toLowerCase());
 }
 
+/** The host whose API answers for a registry's name. */
+export function apiHost(host: string): string {
+  return isDockerHub(host) ? dockerHubHost : host.toLowerCase();
+}
+
 /** Whether a host is this machine itself, which is reached over plain HTTP without anyone on the way. */
 export function isLoopback(host: string): boolean {
   const name = host.replace(/:[0-9]+$/, "").toLowerCase();
