@@ -88,15 +88,15 @@ function program(
   { binary, rootlesskit }: BuildkitdOptions,
   { folder, socketFolder }: { folder: string; socketFolder: string },
 ): Program {
-  const daemon = [binary, "--config", join(folder, "buildkitd.toml")];
+  // env and not an option of spawn: the rest of the environment (proxies, certificates) is passed on unread. TMPDIR is
+  // the daemon's alone: rootlesskit puts a socket there, whose path has to be short.
+  const daemon = ["env", `TMPDIR=${join(folder, "tmp")}`, binary, "--config", join(folder, "buildkitd.toml")];
   const rootless = ["--rootless", "--oci-worker-no-process-sandbox"];
   const line = rootlesskit === undefined ? daemon : [rootlesskit, ...daemon, ...rootless];
-  // env and not an option of spawn: the rest of the environment (proxies, certificates) is passed on unread.
-  const variables = [`TMPDIR=${join(folder, "tmp")}`, `XDG_RUNTIME_DIR=${socketFolder}`];
   return {
     name: "buildkitd",
     command: "env",
-    args: [...variables, ...line],
+    args: [`XDG_RUNTIME_DIR=${socketFolder}`, ...line],
     folder,
     logFile: join(folder, "buildkitd.log"),
   };

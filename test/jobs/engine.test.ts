@@ -140,6 +140,7 @@ describe("the queue", () => {
     const busy = [];
     for (let count = 0; count < 6; count++) busy.push(await push({ owner: "busy" }, "Busy"));
     await endOf(await push({ owner: "small" }, "small"));
+    await eventually(async () => running.busy === 2);
     gate.resolve();
 
     await Promise.all(busy.map(endOf));

@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -14,13 +14,15 @@ const run = promisify(execFile);
 const signal = AbortSignal.timeout(110_000);
 const path = process.env.PATH ?? "";
 const first = [resolve(".tools/bin")];
-const [binary = "", buildctl = "", runc = ""] = await Promise.all(
-  ["buildkitd", "buildctl", "runc"].map((name) => findProgram(name, { path, first })),
+const [binary = "", buildctl = "", runc = "", rootlesskit = ""] = await Promise.all(
+  ["buildkitd", "buildctl", "runc", "rootlesskit"].map((name) => findProgram(name, { path, first })),
 );
+const isRoot = process.getuid?.() === 0;
+const rootless = isRoot ? {} : { rootlesskit };
 
 function start(folder: string) {
   const mirror = inject("registry");
-  return startBuildkitd({ binary, runc, folder, mirror, insecureRegistries: [mirror], log, signal });
+  return startBuildkitd({ ...rootless, binary, runc, folder, mirror, insecureRegistries: [mirror], log, signal });
 }
 
 async function buildArgs(address: string, folder: string, dockerfile: string): Promise<string[]> {
@@ -41,7 +43,9 @@ test("it builds FROM busybox by its mirror, and leaves no process, mount or sock
   await buildkitd.stop();
   expect(await processesWith(scratch.folder)).toEqual([]);
   expect(await mountsBelow(folder)).toEqual([]);
-  expect((await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".sock"))).toEqual([]);
+  // Rootless, some of its folders belong to ids that only it may enter.
+  const { stdout } = await run("sh", ["-c", 'find "$0" -type s 2>/dev/null || true', folder]);
+  expect(stdout).toBe("");
 });
 
 test("two in folders of their own do not meet", async () => {
@@ -79,7 +83,8 @@ test("killed in the middle of a build, the next start ends its containers and mo
   await buildEnded;
   const sleepers = await sleepersOf(folder);
   expect(sleepers.length, "runc's container outlives its buildkitd: without that this test tests nothing").toBe(1);
-  expect((await mountsBelow(folder)).length).toBeGreaterThan(0);
+  // Rootless, mounts live in a namespace that goes with its last process.
+  if (isRoot) expect((await mountsBelow(folder)).length).toBeGreaterThan(0);
 
   await using next = await start(folder);
   expect(sleepers.filter(isRunning)).toEqual([]);
@@ -119,7 +124,7 @@ test("a folder in which another process works is refused", async () => {
 
 test("a buildkitd that cannot start says why", async () => {
   await using scratch = await makeFolder();
-  const options = { runc, folder: scratch.folder, insecureRegistries: [], log, signal };
+  const options = { ...rootless, runc, folder: scratch.folder, insecureRegistries: [], log, signal };
   const error = {
     code: "tool_missing",
     message: expect.stringMatching(/^buildkitd ended with exit code 1; .*\n.*runc/s),
