@@ -5,6 +5,7 @@ import type { Context, Entry, EntryReader } from "../model/context.ts";
 import { isCleanPath, quoteName, readableName } from "./entry-name.ts";
 import { createFileReader } from "./file-reader.ts";
 import { goMode } from "./go-mode.ts";
+import { createHeldFolder, type HoldFolder } from "./held-folder.ts";
 import { createLinkGuard, type LinkGuard } from "./link-guard.ts";
 import { anchorOf, isInside, joinBytes, openedPath, readLink, realFolder } from "./real-path.ts";
 
@@ -28,7 +29,9 @@ const entriesAtOnce = 2048;
  *   pipes and sockets (a copy of a pipe would wait for ever)
  */
 export function createDirectoryContext(folder: string, { within, links, skip }: DirectoryOptions): Context {
-  const source: Source = { root: realFolder(folder), within: realFolder(within), links, rawFolders: new Map() };
+  const bounds = realFolder(within);
+  const hold = createHeldFolder((path, real) => (links === "keep" ? real.equals(path) : isInside(bounds, real)));
+  const source: Source = { root: realFolder(folder), within: bounds, links, rawFolders: new Map(), hold };
   if (!isInside(source.within, source.root)) {
     throw new BuilderError("path_forbidden", `folder ${quoteName(folder)} lies outside of ${quoteName(within)}`);
   }
@@ -58,6 +61,7 @@ interface Source {
   readonly within: Buffer;
   readonly links: "keep" | "resolve";
   readonly rawFolders: Map<string, Buffer>;
+  readonly hold: HoldFolder;
 }
 
 function folderPath({ root, rawFolders }: Source, directory: string): Buffer {
@@ -112,16 +116,23 @@ function readEntry(listing: Listing, name: string, bytes: Buffer): Entry | undef
   const rawFolder = source.rawFolders.get(directory);
   const raw = rawFolder ? joinBytes(rawFolder, bytes) : rawPathOf(entryPath, name, bytes);
   if (raw && stats.isDirectory()) source.rawFolders.set(entryPath, raw);
+  const size = stats.isFile() ? Number(stats.size) : 0;
   return {
     path: entryPath,
     ...(raw && { rawPath: raw }),
-    mode: goMode(Number(stats.mode)),
-    size: stats.isFile() ? Number(stats.size) : 0,
+    mode: modeOf(source, Number(stats.mode)),
+    size,
     modifiedNs: stats.mtimeNs,
+    version: { inode: stats.ino, changedNs: stats.ctimeNs },
     linkTarget: stats.isSymbolicLink() ? readableName(readLink(place)) : "",
     ...hardLink(source, stats),
-    open: () => openFile(source, { entryPath, path: joinBytes(path, bytes), size: Number(stats.size) }),
+    open: createOpen(source, { entryPath, folder: path, name: raw ? bytes : name, size }),
   };
+}
+
+/** A function of its own, so that each of many entries keeps nothing but what it opens. */
+function createOpen(source: Source, place: FilePlace): () => EntryReader {
+  return () => openFile(source, place);
 }
 
 function checkKind(entryPath: string, stats: BigIntStats): void {
@@ -131,6 +142,12 @@ function checkKind(entryPath: string, stats: BigIntStats): void {
     "context_invalid",
     `${quoteName(entryPath)} is a ${kind}: expected files, folders and links to them`,
   );
+}
+
+/** What faas-cli makes of folders by copying them: nobody but the owner may write. */
+function modeOf({ links }: Source, mode: number): number {
+  const isCopiedFolder = links === "resolve" && (mode & constants.S_IFMT) === constants.S_IFDIR;
+  return goMode(isCopiedFolder ? mode & ~0o022 : mode);
 }
 
 function rawPathOf(entryPath: string, name: string, bytes: Buffer): Buffer | undefined {
@@ -143,25 +160,48 @@ function hardLink({ links }: Source, stats: BigIntStats): { inode?: string } {
   return links === "keep" && stats.isFile() && stats.nlink > 1n ? { inode: `${stats.dev}:${stats.ino}` } : {};
 }
 
-function openFile(
-  { within, links }: Source,
-  { entryPath, path, size }: { entryPath: string; path: Buffer; size: number },
-): EntryReader {
-  // A pipe that has taken the file's place must not make the open wait.
-  const flags = constants.O_RDONLY | constants.O_NONBLOCK | (links === "keep" ? constants.O_NOFOLLOW : 0);
-  const fd = openEntry(entryPath, path, flags);
+interface FilePlace {
+  readonly entryPath: string;
+  /** The same Buffer for all files of one listing. */
+  readonly folder: Buffer;
+  /** Bytes only where they are no UTF-8: a Buffer takes much more memory than a string. */
+  readonly name: Buffer | string;
+  readonly size: number;
+}
+
+/** A pipe that has taken the file's place must not make the open wait. */
+const openFlags = constants.O_RDONLY | constants.O_NONBLOCK;
+
+function openFile(source: Source, place: FilePlace): EntryReader {
+  const fd = openHeld(source, place) ?? openByPath(source, place);
   try {
-    if (!isInside(within, openedPath(fd, path))) {
-      throw new BuilderError("path_forbidden", `${quoteName(entryPath)} leads out of the repository`);
-    }
     if (!fstatSync(fd).isFile()) {
-      throw new BuilderError("context_invalid", `${quoteName(entryPath)} is no file any more`);
+      throw new BuilderError("context_invalid", `${quoteName(place.entryPath)} is no file any more`);
     }
-    return createFileReader(fd, { start: 0, size });
+    return createFileReader(fd, { start: 0, size: place.size });
   } catch (error) {
     closeSync(fd);
     throw error;
   }
+}
+
+/** Opens a file in its folder, which is known to lie where it may. A link is left to the slower way. */
+function openHeld({ hold }: Source, { folder, name }: FilePlace): number | undefined {
+  const anchor = hold(folder);
+  if (anchor === undefined) return undefined;
+  try {
+    return openSync(joinBytes(anchor, Buffer.from(name)), openFlags | constants.O_NOFOLLOW);
+  } catch {
+    return undefined;
+  }
+}
+
+function openByPath({ within, links }: Source, { entryPath, folder, name }: FilePlace): number {
+  const path = joinBytes(folder, Buffer.from(name));
+  const fd = openEntry(entryPath, path, openFlags | (links === "keep" ? constants.O_NOFOLLOW : 0));
+  if (isInside(within, openedPath(fd, path))) return fd;
+  closeSync(fd);
+  throw new BuilderError("path_forbidden", `${quoteName(entryPath)} leads out of the repository`);
 }
 
 function openEntry(entryPath: string, path: Buffer, flags: number): number {

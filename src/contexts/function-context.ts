@@ -29,12 +29,15 @@ export interface FunctionParts {
 export function createFunctionContext(parts: FunctionParts): Context {
   const { checkout, template, handler } = parts;
   const at = template === undefined ? "" : handlerPlace(parts.handlerFolder);
-  const layers: Layer[] = [];
+  // faas-cli makes the handler's place first: its mode is not the template's.
+  const layers: Layer[] = at === "" ? [] : [{ at, context: emptyContext }];
   if (template !== undefined) layers.push({ at: "", context: templateContext(template) });
   layers.push({ at, context: handlerContext(checkout, handler) });
   for (const path of parts.copy) layers.push(copyLayer(checkout, path, at));
   return createOverlayContext(layers);
 }
+
+const emptyContext: Context = { list: async () => [] };
 
 function templateContext(template: string): Context {
   return createDirectoryContext(template, {

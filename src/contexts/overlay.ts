@@ -7,9 +7,9 @@ export interface Layer {
 }
 
 /**
- * Creates a context out of layers. Where two have the same name the later one wins; folders merge. A file hides what
- * earlier layers have below its name, and a later folder hides an earlier file. Folders that only lead to a layer have
- * mode 0755.
+ * Creates a context out of layers. Where two have the same name the later one wins; folders merge, and keep the first
+ * one's mode, as a folder does that is copied to where one is. A file hides what earlier layers have below its name, and
+ * a later folder hides an earlier file. Folders that only lead to a layer have mode 0755.
  */
 export function createOverlayContext(layers: readonly Layer[]): Context {
   const visible = new Map<string, readonly Layer[]>([["", layers]]);
@@ -20,7 +20,7 @@ export function createOverlayContext(layers: readonly Layer[]): Context {
       for (const entry of await listLayer(layer, directory)) {
         const known = found.get(entry.path);
         const merges = known && isDirectory(known.entry) && isDirectory(entry);
-        found.set(entry.path, { entry, from: merges ? [...known.from, layer] : [layer] });
+        found.set(entry.path, merges ? { ...known, from: [...known.from, layer] } : { entry, from: [layer] });
       }
     }
     for (const [path, { from }] of found) visible.set(path, from);

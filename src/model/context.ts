@@ -30,6 +30,8 @@ export interface Entry {
   readonly linkTarget: string;
   /** Equal for entries that are hard links of one file; absent where there is a single name. */
   readonly inode?: string;
+  /** Where the disk tells: file number and time of the last change of anything about it, in Unix nanoseconds. */
+  readonly version?: { readonly inode: bigint; readonly changedNs: bigint };
   /** Opens a regular file for reading from its start. */
   open(): EntryReader;
 }
