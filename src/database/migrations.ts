@@ -5,6 +5,9 @@ import type { Pool } from "pg";
  *
  * delivery: what GitHub sent and what became of it. `body` holds the very bytes that were signed: jsonb would refuse
  * the NUL that a commit message may carry, and would forget order, duplicate keys and the digits of large numbers.
+ *
+ * function_build: the last good build of each function of a branch, by the hash of all that it was made of. It is what
+ * decides whether a later push has to build the function.
  */
 const versions: readonly string[] = [
   `create table delivery (
@@ -18,6 +21,18 @@ const versions: readonly string[] = [
     body bytea not null
   );
   create index delivery_received_at on delivery (received_at)`,
+  `create table function_build (
+    owner text not null,
+    repository text not null,
+    branch text not null,
+    function text not null,
+    inputs text not null,
+    image text not null,
+    digest text not null,
+    sha text not null,
+    built_at timestamptz not null default now(),
+    primary key (owner, repository, branch, function)
+  )`,
 ];
 
 /** Any number that nothing else on the database locks. */
