@@ -1,5 +1,3 @@
-import { Header } from "tar";
-
 /** One header block. Names are bytes as they stand there, up to the first NUL. */
 export interface TarHeader {
   /** The type's character; "0" where there is none. */
@@ -11,53 +9,100 @@ export interface TarHeader {
   readonly modifiedNs: bigint;
 }
 
+/*
+ * Where what stands in a header (POSIX ustar). A number is octal text, blanks before it and a blank or NUL after it; or,
+ * where its first bit is set (GNU, for what is too large), the rest of its bits in two's complement. The checksum is the
+ * sum of all bytes with blanks in its own place.
+ */
+const fields = {
+  mode: { at: 100, bytes: 8 },
+  size: { at: 124, bytes: 12 },
+  time: { at: 136, bytes: 12 },
+  sum: { at: 148, bytes: 8 },
+} as const;
+const blockBytes = 512;
+const blank = 0x20;
+const typeAt = 156;
+
 /**
- * Parses a header block. Numbers and checksum are read by the tar package, names are not: it makes text of them.
+ * Parses a header block. The tar package's own parser makes text of names, and takes most of the time of an index.
  * @param block 512 bytes
  * @returns undefined for a block of zeros, which ends an archive
  * @throws Error with a sentence about the header
  */
 export function parseHeader(block: Buffer): TarHeader | undefined {
-  const header = decode(block);
-  if (header.nullBlock && block.every((byte) => byte === 0)) return undefined;
-  if (!header.cksumValid) throw new Error("has no valid header: its checksum is wrong");
-  const time = header.mtime?.getTime() ?? 0;
+  const sum = sumOf(block);
+  if (sum === emptySum && readNumber(block, fields.sum) === 0) return undefined;
+  if (readNumber(block, fields.sum) !== sum) throw new Error("has no valid header: its checksum is wrong");
+  const type = block[typeAt] ?? 0;
+  const seconds = readNumber(block, fields.time);
   return {
-    type: block[156] === 0 ? "0" : String.fromCharCode(block[156] ?? 0),
+    type: type === 0 ? "0" : String.fromCharCode(type),
     name: nameOf(block),
     linkName: textAt(block, 157, 100),
-    size: sizeOf(header, block),
-    mode: header.mode ?? 0,
-    modifiedNs: Number.isFinite(time) ? BigInt(Math.trunc(time)) * 1_000_000n : 0n,
+    size: sizeOf(block),
+    mode: readNumber(block, fields.mode) || 0,
+    modifiedNs: Number.isFinite(seconds) ? BigInt(Math.trunc(seconds)) * 1_000_000_000n : 0n,
   };
 }
 
-function decode(block: Buffer): Header {
-  try {
-    return new Header(block);
-  } catch (cause) {
-    throw new Error("has a number in its header that is none, or larger than 2^53", { cause });
+/** What the checksum of a block of zeros would be. */
+const emptySum = fields.sum.bytes * blank;
+
+function sumOf(block: Buffer): number {
+  const { at, bytes } = fields.sum;
+  let sum = emptySum;
+  for (let index = 0; index < at; index++) sum += block[index] ?? 0;
+  for (let index = at + bytes; index < blockBytes; index++) sum += block[index] ?? 0;
+  return sum;
+}
+
+/** NaN for what is no number. */
+function readNumber(block: Buffer, { at, bytes }: { at: number; bytes: number }): number {
+  const isBinary = ((block[at] ?? 0) & 0x80) !== 0;
+  return isBinary ? readBinary(block.subarray(at, at + bytes)) : readOctal(block, at, at + bytes);
+}
+
+function readOctal(block: Buffer, start: number, end: number): number {
+  let index = start;
+  while (index < end && block[index] === blank) index += 1;
+  let value = 0;
+  for (; index < end; index++) {
+    const byte = block[index] ?? 0;
+    if (byte === blank || byte === 0) return value;
+    if (byte < 0x30 || byte > 0x37) return Number.NaN;
+    value = value * 8 + (byte - 0x30);
   }
+  return value;
+}
+
+/** The second bit is the sign. */
+function readBinary(bytes: Buffer): number {
+  const bits = BigInt(bytes.length * 8 - 1);
+  const value = BigInt.asIntN(Number(bits), BigInt(`0x${bytes.toString("hex")}`));
+  const number = Number(value);
+  if (!Number.isSafeInteger(number)) throw new Error("has a number in its header that is larger than 2^53");
+  return number;
 }
 
 /** POSIX headers ("ustar" and a NUL) hold the front part of a long name in a field of its own; GNU's do not. */
 function nameOf(block: Buffer): Buffer {
   const name = textAt(block, 0, 100);
-  const isPosix = block.toString("latin1", 257, 263) === "ustar\0";
-  const front = isPosix ? textAt(block, 345, 155) : Buffer.of();
-  return front.length === 0 ? name : Buffer.concat([front, Buffer.from("/"), name]);
+  if (block[345] === 0 || block.toString("latin1", 257, 263) !== "ustar\0") return name;
+  return Buffer.concat([textAt(block, 345, 155), Buffer.from("/"), name]);
 }
 
 /** A copy: the block is read over. */
 function textAt(block: Buffer, offset: number, length: number): Buffer {
-  const field = block.subarray(offset, offset + length);
-  const end = field.indexOf(0);
-  return Buffer.from(end < 0 ? field : field.subarray(0, end));
+  if (block[offset] === 0) return noText;
+  const end = block.indexOf(0, offset);
+  return Buffer.from(block.subarray(offset, end < 0 || end > offset + length ? offset + length : end));
 }
 
-function sizeOf(header: Header, block: Buffer): number {
-  const isBlank = block.subarray(124, 136).every((byte) => byte === 0 || byte === 0x20);
-  const size = header.size ?? (isBlank ? 0 : Number.NaN);
-  if (!Number.isSafeInteger(size)) throw new Error("has a size that is none: expected 0 to 2^53 bytes");
+const noText = Buffer.of();
+
+function sizeOf(block: Buffer): number {
+  const size = readNumber(block, fields.size);
+  if (!Number.isSafeInteger(size) || size < 0) throw new Error("has a size that is none: expected 0 to 2^53 bytes");
   return size;
 }

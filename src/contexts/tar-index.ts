@@ -1,9 +1,8 @@
-import { openSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { BuilderError } from "../errors.ts";
 import { type Context, isDirectory, isRegular, modeDirectory, modeSymlink } from "../model/context.ts";
+import { type ArchiveFile, createArchiveFile } from "./archive-file.ts";
 import { quoteName, readableName } from "./entry-name.ts";
-import { createFileReader } from "./file-reader.ts";
 import { memberFault, readMembers, type TarMember } from "./tar-members.ts";
 import { createTree, type EntryBody, type Tree } from "./tree.ts";
 
@@ -50,11 +49,12 @@ export async function indexTar(
   { limits = defaultLimits, signal }: { limits?: TarLimits; signal: AbortSignal },
 ): Promise<TarIndex> {
   const tree = createTree();
+  const archive = createArchiveFile(file);
   let count = 0;
   for await (const member of readMembers(file, { signal })) {
     count += 1;
     if (count % membersAtOnce === 0) await setImmediate();
-    addMember({ tree, file, limits }, member);
+    addMember({ tree, file: archive, limits }, member);
     if (Math.max(tree.size, count) > limits.maxEntries) {
       throw new BuilderError("tar_invalid", `the archive has more than ${limits.maxEntries} members and folders`);
     }
@@ -67,7 +67,7 @@ export async function indexTar(
 
 interface Target {
   readonly tree: Tree;
-  readonly file: string;
+  readonly file: ArchiveFile;
   readonly limits: TarLimits;
 }
 
@@ -116,9 +116,9 @@ function shareBytes(tree: Tree, member: TarMember, limits: TarLimits): EntryBody
   return shared;
 }
 
-function bodyOf(file: string, member: TarMember): EntryBody {
+function bodyOf(file: ArchiveFile, member: TarMember): EntryBody {
   const { kind, mode, size, start, modifiedNs } = member;
-  const open = () => createFileReader(openSync(file, "r"), { start, size });
+  const open = () => file.open({ start, size });
   if (kind === "file") return { mode, size, modifiedNs, linkTarget: "", open };
   const noBytes = { size: 0, modifiedNs, open: refuseToOpen };
   if (kind === "folder") return { ...noBytes, mode: modeDirectory + mode, linkTarget: "" };
