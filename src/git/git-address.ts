@@ -1,5 +1,4 @@
 import { BuilderError } from "../errors.ts";
-import { checkName } from "../model/git-names.ts";
 
 /**
  * Checks the address of a repository: only the named transports, no credentials in it.
@@ -24,17 +23,6 @@ export function parseAddress(text: string, protocols: readonly string[]): { url:
   const fragment = decodeFragment(url);
   url.hash = "";
   return { url, fragment };
-}
-
-/**
- * What to ask a server for: a branch or tag, a commit as `sha-HEX` (faas-cli's form) or as its 40 or 64 digits, or its
- * default branch where nothing is named.
- * @throws BuilderError `name_invalid`
- */
-export function parseWanted(ref: string): string {
-  if (ref === "") return "HEAD";
-  const hex = /^(?:sha-)?((?:[0-9a-f]{40}|[0-9a-f]{64}))$/.exec(ref)?.[1];
-  return hex === undefined ? checkName("branch", ref) : checkName("commit", hex);
 }
 
 function decodeFragment({ href, hash }: URL): string {

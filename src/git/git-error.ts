@@ -3,8 +3,9 @@ import { cleanLine } from "../model/terminal-text.ts";
 import { basicAuth } from "./git-environment.ts";
 
 const maxText = 500;
+const refMissing = /couldn't find remote ref|no such remote ref/i;
 const gone =
-  /not our ref|couldn't find remote ref|no such remote ref|unadvertised object|bad object|not a valid object/i;
+  /not our ref|couldn't find remote ref|no such remote ref|unadvertised object|bad object|not a valid object|needed a single revision|ambiguous/i;
 
 /**
  * Translates what git says into our words. Git repeats what its server sends, so the text is hostile: it comes out in
@@ -26,6 +27,11 @@ export function translateGitError(
   const safe = new Error(text);
   if (gone.test(text)) return new BuilderError(goneCode, `${what} is not there (any more): ${text}`, { cause: safe });
   return new BuilderError("checkout_failed", `${what} cannot be fetched: ${text}`, { cause: safe });
+}
+
+/** Whether git says that there is no ref of a name. */
+export function isRefMissing(text: string): boolean {
+  return refMissing.test(text);
 }
 
 /** One line of printable text without secrets. */

@@ -1,6 +1,5 @@
-import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
 import { BuilderError } from "../errors.ts";
+import { weighFiles } from "./mirrors.ts";
 
 /** How much one checkout may cost. */
 export interface CheckoutLimits {
@@ -15,20 +14,20 @@ const watchEveryMs = 500;
 
 /**
  * Weighs what a fetch brings while it runs; git has no limit of its own.
+ * @param packs the folder that git writes its packs to
  * @param onTooLarge told once, with the error to stop with
  * @returns ends the watch
  */
 export function watchFetch(
-  tree: string,
+  packs: string,
   { maxBytes }: CheckoutLimits,
   onTooLarge: (error: BuilderError) => void,
 ): () => void {
-  const packs = join(tree, ".git", "objects", "pack");
   let weighing = false;
   const timer = setInterval(async () => {
     if (weighing) return;
     weighing = true;
-    if ((await weigh(packs)) > maxBytes) onTooLarge(tooLarge(maxBytes));
+    if ((await weighFiles(packs)) > maxBytes) onTooLarge(tooLarge(maxBytes));
     weighing = false;
   }, watchEveryMs);
   return () => clearInterval(timer);
@@ -53,20 +52,8 @@ export function tooMany(maxFiles: number): BuilderError {
   });
 }
 
-async function weigh(folder: string): Promise<number> {
-  const names = await readdir(folder).catch(() => []);
-  const sizes = await Promise.all(
-    names.map((name) =>
-      stat(join(folder, name)).then(
-        ({ size }) => size,
-        () => 0,
-      ),
-    ),
-  );
-  return sizes.reduce((sum, size) => sum + size, 0);
-}
-
-function tooLarge(maxBytes: number): BuilderError {
+/** The error of a tree with more bytes than may be. */
+export function tooLarge(maxBytes: number): BuilderError {
   return new BuilderError("context_invalid", `the repository is larger than ${maxBytes} bytes at this commit`, {
     fix: "Keep large files out of the repository.",
   });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseAddress, parseWanted } from "../../src/git/git-address.ts";
+import { parseAddress } from "../../src/git/git-address.ts";
 
 test.for([
   ["https://github.com/o/r.git", "https://github.com/o/r.git", ""],
@@ -28,21 +28,3 @@ test.for([
   const error = { code: "name_invalid", message: expect.not.stringMatching(/user@|password/) };
   expect(() => parseAddress(text, ["https"])).toThrow(expect.objectContaining(error));
 });
-
-test.for([
-  ["", "HEAD"],
-  ["main", "main"],
-  ["v1.2", "v1.2"],
-  ["a".repeat(40), "a".repeat(40)],
-  [`sha-${"b".repeat(64)}`, "b".repeat(64)],
-  ["sha-abc", "sha-abc"],
-] as const)("the ref %j asks for %s", ([ref, wanted]) => {
-  expect(parseWanted(ref)).toBe(wanted);
-});
-
-test.for(["--upload-pack=id", "a..b", "a b", "0".repeat(40), "+refs/heads/*:refs/heads/*"])(
-  "G1 the ref %j is refused",
-  (ref) => {
-    expect(() => parseWanted(ref)).toThrow(expect.objectContaining({ code: "name_invalid" }));
-  },
-);

@@ -1,4 +1,5 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -36,6 +37,22 @@ export async function scratchFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "git-test-scratch-"));
   onTestFinished(() => rm(folder, { recursive: true }));
   return folder;
+}
+
+/** A git that notes how it is called. `fetches` answers how often it was sent to a server so far. */
+export async function spyGit(): Promise<{ environment: { PATH: string }; fetches(): Promise<number> }> {
+  const bin = await scratchFolder();
+  const real = execFileSync("sh", ["-c", "command -v git"], { encoding: "utf8" }).trim();
+  await writeFile(join(bin, "calls"), "");
+  await writeFile(join(bin, "git"), `#!/bin/sh\necho "$*" >> ${bin}/calls\nexec ${real} "$@"\n`);
+  await chmod(join(bin, "git"), 0o755);
+  return {
+    environment: { PATH: `${bin}:${process.env.PATH}` },
+    async fetches() {
+      const calls = (await readFile(join(bin, "calls"), "utf8")).split("\n");
+      return calls.filter((call) => call.startsWith("fetch ")).length;
+    },
+  };
 }
 
 let names = 0;

@@ -24,9 +24,9 @@ test.for([
 
 test("G8 a fetch is stopped while it grows too large", async () => {
   const tree = await scratchFolder();
-  const packs = join(tree, ".git/objects/pack");
+  const packs = join(tree, "pack");
   const told = Promise.withResolvers<unknown>();
-  const unwatch = watchFetch(tree, limits, told.resolve);
+  const unwatch = watchFetch(packs, limits, told.resolve);
   try {
     await mkdir(packs, { recursive: true });
     await writeFile(join(packs, "tmp_pack_a"), Buffer.alloc(60));
