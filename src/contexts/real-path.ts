@@ -5,7 +5,7 @@ import { quoteName } from "./entry-name.ts";
 
 const slash = Buffer.from("/");
 /** Linux tells where an open file really lies, and reaches it by its number. */
-const hasDescriptorPaths = process.platform === "linux";
+export const hasDescriptorPaths = process.platform === "linux";
 
 /** The real path of a folder of ours, as bytes. */
 export function realFolder(folder: string): Buffer {
