@@ -14,8 +14,12 @@ import { createFrameReader, frameHeadBytes } from "./grpc-frames.ts";
 const sessionPath = "/moby.buildkit.v1.Control/Session";
 /** How much the daemon may send before we have read it. */
 const windowBytes = 8 * 1024 * 1024;
-/** One message; the daemon takes up to 4 MiB (old ones) or 16 MiB. */
-const maxMessageBytes = 2 * 1024 * 1024;
+/** One message. The daemon takes up to 4 MiB (old ones) or 16 MiB, and uses its buffers again up to 1 MiB. */
+const maxMessageBytes = 512 * 1024;
+/** Of gRPC's frame and of the BytesMessage. */
+const messageHeadBytes = frameHeadBytes + 1 + 5;
+/** What is given to the tunnel at once and may wait in it. */
+const maxWaitingBytes = 1024 * 1024;
 
 /**
  * Opens a tunnel. It is destroyed with an error when the connection cannot be made, breaks, or when the daemon ends
@@ -31,14 +35,15 @@ export function openTunnel(endpoint: Endpoint, headers: Record<string, string | 
     connection = openConnection(tunnel, socket, endpoint.origin);
     call = openCall(tunnel, connection, headers);
   });
+  const pool: Pool = [];
   /** What is written before there is a connection waits for it. */
   const sendAll = (chunks: readonly Buffer[], done: Done) => {
-    if (call !== undefined) send(call, chunks, done);
-    else void opened.then(() => (call === undefined ? done(sessionEnded()) : send(call, chunks, done)), done);
+    if (call !== undefined) send(call, chunks, { pool, done });
+    else void opened.then(() => (call === undefined ? done(sessionEnded()) : send(call, chunks, { pool, done })), done);
   };
   const tunnel = new Duplex({
-    writableHighWaterMark: maxMessageBytes,
-    readableHighWaterMark: maxMessageBytes,
+    writableHighWaterMark: maxWaitingBytes,
+    readableHighWaterMark: maxWaitingBytes,
     read: () => void call?.resume(),
     write: (chunk: Buffer, _encoding, done) => sendAll([chunk], done),
     writev: (chunks, done) =>
@@ -58,6 +63,8 @@ export function openTunnel(endpoint: Endpoint, headers: Record<string, string | 
   return tunnel;
 }
 
+/** Messages that may be used again: a new one each time would cost a page fault for every 4 KiB that is sent. */
+type Pool = Buffer[];
 type Done = (error?: Error | null) => void;
 
 function openConnection(tunnel: Duplex, socket: Socket, origin: string): ClientHttp2Session {
@@ -102,28 +109,31 @@ function sessionEnded(): Error {
   return new Error("the session has ended");
 }
 
-/** Sends chunks as messages; the pieces are copied once, into the message. */
-function send(call: ClientHttp2Stream, chunks: readonly Buffer[], done: Done): void {
+/** Sends chunks as messages; the pieces are copied once, into messages that are full as long as there is more. */
+function send(call: ClientHttp2Stream, chunks: readonly Buffer[], { pool, done }: { pool: Pool; done: Done }): void {
   let roomy = true;
-  for (let start = 0; start < chunks.length && !call.destroyed && !call.writableEnded; ) {
-    const { end, bytes } = nextMessage(chunks, start);
-    roomy = call.write(encodeMessage(chunks.slice(start, end), bytes));
-    start = end;
+  let message = pool.pop() ?? createMessage();
+  let end = messageHeadBytes;
+  const sendMessage = () => {
+    if (call.destroyed || call.writableEnded) return;
+    const sent = message;
+    roomy = call.write(writeMessageHead(sent, end), () => pool.push(sent));
+    message = pool.pop() ?? createMessage();
+    end = messageHeadBytes;
+  };
+  for (const chunk of chunks) {
+    for (let start = 0; start < chunk.length; ) {
+      const copied = chunk.copy(message, end, start);
+      start += copied;
+      end += copied;
+      if (end === message.length) sendMessage();
+    }
   }
+  if (end > messageHeadBytes) sendMessage();
+  pool.push(message);
   if (call.destroyed) done(sessionEnded());
   else if (roomy) done();
   else whenRoomy(call, done);
-}
-
-/** How many of the chunks fit into one message, at least one. */
-function nextMessage(chunks: readonly Buffer[], start: number): { end: number; bytes: number } {
-  let end = start;
-  let bytes = 0;
-  while (end < chunks.length && (end === start || bytes + (chunks[end] as Buffer).length <= maxMessageBytes)) {
-    bytes += (chunks[end] as Buffer).length;
-    end++;
-  }
-  return { end, bytes };
 }
 
 function whenRoomy(call: ClientHttp2Stream, done: Done): void {
@@ -134,23 +144,21 @@ function whenRoomy(call: ClientHttp2Stream, done: Done): void {
   call.on("drain", go).on("close", go);
 }
 
-/** A gRPC frame around a BytesMessage around the chunks. */
-function encodeMessage(chunks: readonly Buffer[], bytes: number): Buffer {
-  const head = frameHeadBytes + 1 + 5;
-  const message = Buffer.allocUnsafe(head + bytes);
+function createMessage(): Buffer {
+  return Buffer.allocUnsafeSlow(maxMessageBytes);
+}
+
+/** Writes the heads of gRPC's frame and of the BytesMessage before the data that ends at `end`. */
+function writeMessageHead(message: Buffer, end: number): Buffer {
+  const bytes = end - messageHeadBytes;
   message[0] = 0;
-  message.writeUInt32BE(1 + 5 + bytes, 1);
+  message.writeUInt32BE(end - frameHeadBytes, 1);
   message[frameHeadBytes] = 0x0a;
   // The length as a varint, padded to a fixed width.
   for (let index = 0; index < 5; index++) {
     message[frameHeadBytes + 1 + index] = ((bytes / 128 ** index) & 0x7f) | (index < 4 ? 0x80 : 0);
   }
-  let at = head;
-  for (const chunk of chunks) {
-    message.set(chunk, at);
-    at += chunk.length;
-  }
-  return message;
+  return message.subarray(0, end);
 }
 
 /** The data of a BytesMessage, uncopied. */
