@@ -18,6 +18,8 @@ export interface FindBuildkitOptions
   readonly given?: string | undefined;
   /** Addresses at which a buildkitd of this machine may run. A socket counts only when somebody answers there. */
   readonly defaults: readonly string[];
+  /** The address of a Docker engine of this machine that can build, asked for where no buildkitd can be started. */
+  readonly findEngine?: () => Promise<string | undefined>;
   /** The variable PATH. */
   readonly path: string;
   /** Folder that `npm run tools` fills. */
@@ -31,7 +33,7 @@ const answerLimitMs = 2000;
 
 /**
  * Finds a BuildKit, or starts one: the given address, then a running daemon's default socket, then a `buildkitd` of
- * the tools folder or on PATH as a child of ours.
+ * the tools folder or on PATH as a child of ours, then a Docker engine.
  * @throws BuilderError `tool_missing` that names everything missing with the command that installs it
  */
 export async function findBuildkit(options: FindBuildkitOptions): Promise<FoundBuildkit> {
@@ -41,6 +43,11 @@ export async function findBuildkit(options: FindBuildkitOptions): Promise<FoundB
     if (await answersHttp2(address, { signal: limit })) return notOurs(address, "running");
   }
   const programs = await findPrograms(options);
+  if (programs instanceof BuilderError) {
+    const engine = await options.findEngine?.();
+    if (engine !== undefined) return notOurs(engine, "running");
+    throw programs;
+  }
   const { address, stop } = await startBuildkitd({ ...options, ...programs });
   return { address, from: "started", stop, [Symbol.asyncDispose]: stop };
 }
@@ -62,7 +69,7 @@ function notOurs(address: string, from: "given" | "running"): FoundBuildkit {
 type Programs = Pick<BuildkitdOptions, "binary" | "runc" | "rootlesskit">;
 
 /** Looks for everything before it complains, so that people install once. */
-async function findPrograms(options: FindBuildkitOptions): Promise<Programs> {
+async function findPrograms(options: FindBuildkitOptions): Promise<Programs | BuilderError> {
   const { path, toolsFolder, uid } = options;
   const binary = await findProgram("buildkitd", { path, first: [toolsFolder] });
   const runc = await findProgram("runc", { path });
@@ -78,7 +85,7 @@ async function findPrograms(options: FindBuildkitOptions): Promise<Programs> {
     return { binary, runc, ...(rootlesskit !== undefined && { rootlesskit }) };
   }
   const listed = missing.map((line) => `  ${line}`).join("\n");
-  throw new BuilderError("tool_missing", `no BuildKit runs here, and to start one this is missing:\n${listed}`, {
+  return new BuilderError("tool_missing", `no BuildKit runs here, and to start one this is missing:\n${listed}`, {
     fix: "Run the commands above, or give the address of a BuildKit (buildkit_url).",
   });
 }

@@ -47,7 +47,8 @@ export function killDaemon({ pid }: Buildkitd): void {
   process.kill(-pid, "SIGKILL");
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody had a moment ago, for programs that want a number. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((settle) => server.listen(0, "127.0.0.1", settle));
   const address = server.address();

@@ -46,6 +46,18 @@ test("a socket at which somebody else answers is passed over, and a buildkitd is
   expect(found).toMatchObject({ address: `unix://${scratch.folder}/own/run/buildkitd.sock`, from: "started" });
 });
 
+test("where nothing can be started a Docker engine is taken, if there is one that can build", async () => {
+  await using scratch = await makeFolder();
+  const poor = { ...options(scratch.folder), path: "", toolsFolder: scratch.folder };
+  const engine = "docker:///var/run/docker.sock";
+  expect(await findBuildkit({ ...poor, findEngine: async () => engine })).toMatchObject({
+    address: engine,
+    from: "running",
+  });
+  const none = findBuildkit({ ...poor, findEngine: async () => undefined });
+  await expect(none).rejects.toMatchObject({ code: "tool_missing" });
+});
+
 test("what is missing is named, all of it, with the commands that install it", async () => {
   await using scratch = await makeFolder();
   const poor = {

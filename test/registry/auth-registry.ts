@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { startChild } from "../../src/parts/child.ts";
 import { findProgram } from "../../src/parts/find-program.ts";
+import { freePort } from "../buildkit/daemons.ts";
 import type { TokenServer } from "./token-server.ts";
 
 /** The account of a registry that asks for one. The password has a colon: only the first one parts it from the name. */
@@ -55,13 +55,4 @@ async function tokenAuth(folder: string, { realm, issuer, service, keys }: Token
   const jwks = join(folder, "jwks.json");
   await writeFile(jwks, JSON.stringify(keys));
   return { token: { realm, issuer, service, jwks, signingalgorithms: ["ES256"] } };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((settle) => server.listen(0, "127.0.0.1", settle));
-  const address = server.address();
-  await new Promise((settle) => server.close(settle));
-  if (address === null || typeof address === "string") throw new Error("a TCP server without a port");
-  return address.port;
 }

@@ -1,0 +1,94 @@
+import { type IncomingMessage, request as sendRequest } from "node:http";
+import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
+import { BuilderError, messageOf } from "../errors.ts";
+import type { Endpoint } from "./address.ts";
+
+/** A way to a Docker engine's own API. */
+export type Engine = Pick<Endpoint, "address"> & Required<Pick<Endpoint, "dialEngine">>;
+
+/** An answer's body, where it is one JSON value. */
+const maxAnswerBytes = 4 * 1024 * 1024;
+
+interface Call {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Asks a Docker engine something.
+ * @throws BuilderError `buildkit_unreachable`, or `buildkit_refused` with what the engine says
+ */
+export async function askEngine(
+  engine: Engine,
+  call: Call,
+  { signal }: { signal: AbortSignal },
+): Promise<Readonly<Record<string, unknown>>> {
+  const answer = await send(engine, call, signal);
+  return asRecord(JSON.parse(await readAll(answer)));
+}
+
+/**
+ * Asks a Docker engine for something that takes time. Its answer is a stream of JSON values, one a line.
+ * @throws BuilderError as `askEngine` does
+ */
+export async function* followEngine(
+  engine: Engine,
+  call: Call,
+  { signal }: { signal: AbortSignal },
+): AsyncGenerator<Readonly<Record<string, unknown>>> {
+  const answer = await send(engine, call, signal);
+  for await (const line of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) {
+    if (line !== "") yield asRecord(JSON.parse(line));
+  }
+  if (!answer.complete) throw unreachable(engine, new Error("the answer has no end"));
+}
+
+async function send(engine: Engine, { method, path, headers }: Call, signal: AbortSignal): Promise<IncomingMessage> {
+  try {
+    const socket = await engine.dialEngine({ signal });
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      const options = { method, path, headers: { host: "docker", ...headers }, signal };
+      const request = sendRequest({ ...options, createConnection: () => socket }, resolve);
+      request.on("error", reject).end();
+      socket.once("close", () => reject(new Error("the connection was closed")));
+    });
+    answer.once("close", () => socket.destroy());
+    if ((answer.statusCode ?? 0) < 300) return answer;
+    throw new BuilderError(
+      "buildkit_refused",
+      `the Docker engine at "${engine.address}" answered ${answer.statusCode}: ${reasonIn(await readAll(answer))}`,
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error instanceof BuilderError ? error : unreachable(engine, error);
+  }
+}
+
+async function readAll(answer: IncomingMessage): Promise<string> {
+  let bytes = 0;
+  answer.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > maxAnswerBytes) answer.destroy(new Error("the answer is too long"));
+  });
+  return text(answer);
+}
+
+function reasonIn(body: string): string {
+  try {
+    const { message } = asRecord(JSON.parse(body));
+    return typeof message === "string" ? message.slice(0, 300) : "";
+  } catch {
+    return body.slice(0, 300);
+  }
+}
+
+function unreachable({ address }: Engine, cause: unknown): BuilderError {
+  const message = `the Docker engine at "${address}" does not answer: ${messageOf(cause)}`;
+  return new BuilderError("buildkit_unreachable", message, { cause });
+}
+
+function asRecord(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}
