@@ -10,6 +10,8 @@ export interface SignIn {
   isOffered(host: string): Promise<boolean>;
   /** The bare credentials, for a registry that knows nothing but passwords (Basic). */
   credentials(host: string, options: { signal: AbortSignal }): Promise<Credentials | undefined>;
+  /** The account whole, for a Docker engine, which pushes by itself. */
+  account(host: string): Promise<Credentials | undefined>;
   /** A token for as much of the scopes as the permit leaves. */
   token(question: TokenQuestion, options: { signal: AbortSignal }): Promise<RegistryToken>;
 }
@@ -36,11 +38,12 @@ interface SignInHands {
 export function createSignIn({ lookUp, permit, isPlain }: SignInHands): SignIn {
   const challengeOf = async (host: string, signal: AbortSignal) =>
     askChallenge(host, { insecure: await isPlain(host, { signal }), signal });
+  const account = async (host: string) => (permit.hasPassword(host) ? lookUp(host) : undefined);
   return {
     isOffered: async (host) => permit.touches(host) && (await lookUp(host)) !== undefined,
+    account,
     async credentials(host, { signal }) {
-      if (!permit.hasPassword(host)) return undefined;
-      const found = await lookUp(host);
+      const found = await account(host);
       if (found === undefined) return undefined;
       // Asked for a password where tokens are given: it would leave this process without need.
       return (await challengeOf(host, signal))?.scheme === "basic" ? found : undefined;

@@ -30,6 +30,41 @@ export interface CredentialsResponse {
   secret: string;
 }
 
+export interface FetchTokenRequest {
+  clientId: string;
+  host: string;
+  realm: string;
+  service: string;
+  scopes: string[];
+}
+
+export interface FetchTokenResponse {
+  token: string;
+  /** Seconds. */
+  expiresIn: bigint;
+  /** Unix seconds. */
+  issuedAt: bigint;
+}
+
+export interface GetTokenAuthorityRequest {
+  host: string;
+  salt: Buffer;
+}
+
+export interface GetTokenAuthorityResponse {
+  publicKey: Buffer;
+}
+
+export interface VerifyTokenAuthorityRequest {
+  host: string;
+  payload: Buffer;
+  salt: Buffer;
+}
+
+export interface VerifyTokenAuthorityResponse {
+  signed: Buffer;
+}
+
 function createBaseCredentialsRequest(): CredentialsRequest {
   return { host: "" };
 }
@@ -152,6 +187,450 @@ export const CredentialsResponse: MessageFns<CredentialsResponse> = {
   },
 };
 
+function createBaseFetchTokenRequest(): FetchTokenRequest {
+  return { clientId: "", host: "", realm: "", service: "", scopes: [] };
+}
+
+export const FetchTokenRequest: MessageFns<FetchTokenRequest> = {
+  encode(message: FetchTokenRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.clientId !== "") {
+      writer.uint32(10).string(message.clientId);
+    }
+    if (message.host !== "") {
+      writer.uint32(18).string(message.host);
+    }
+    if (message.realm !== "") {
+      writer.uint32(26).string(message.realm);
+    }
+    if (message.service !== "") {
+      writer.uint32(34).string(message.service);
+    }
+    for (const v of message.scopes) {
+      writer.uint32(42).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FetchTokenRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFetchTokenRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.clientId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.realm = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.scopes.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<FetchTokenRequest>): FetchTokenRequest {
+    return FetchTokenRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FetchTokenRequest>): FetchTokenRequest {
+    const message = createBaseFetchTokenRequest();
+    message.clientId = object.clientId ?? "";
+    message.host = object.host ?? "";
+    message.realm = object.realm ?? "";
+    message.service = object.service ?? "";
+    message.scopes = object.scopes?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseFetchTokenResponse(): FetchTokenResponse {
+  return { token: "", expiresIn: 0n, issuedAt: 0n };
+}
+
+export const FetchTokenResponse: MessageFns<FetchTokenResponse> = {
+  encode(message: FetchTokenResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.token !== "") {
+      writer.uint32(10).string(message.token);
+    }
+    if (message.expiresIn !== 0n) {
+      if (BigInt.asIntN(64, message.expiresIn) !== message.expiresIn) {
+        throw new globalThis.Error("value provided for field message.expiresIn of type int64 too large");
+      }
+      writer.uint32(16).int64(message.expiresIn);
+    }
+    if (message.issuedAt !== 0n) {
+      if (BigInt.asIntN(64, message.issuedAt) !== message.issuedAt) {
+        throw new globalThis.Error("value provided for field message.issuedAt of type int64 too large");
+      }
+      writer.uint32(24).int64(message.issuedAt);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FetchTokenResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFetchTokenResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.token = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.expiresIn = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.issuedAt = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<FetchTokenResponse>): FetchTokenResponse {
+    return FetchTokenResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FetchTokenResponse>): FetchTokenResponse {
+    const message = createBaseFetchTokenResponse();
+    message.token = object.token ?? "";
+    message.expiresIn = (object.expiresIn !== undefined && object.expiresIn !== null) ? BigInt(object.expiresIn) : 0n;
+    message.issuedAt = (object.issuedAt !== undefined && object.issuedAt !== null) ? BigInt(object.issuedAt) : 0n;
+    return message;
+  },
+};
+
+function createBaseGetTokenAuthorityRequest(): GetTokenAuthorityRequest {
+  return { host: "", salt: Buffer.alloc(0) };
+}
+
+export const GetTokenAuthorityRequest: MessageFns<GetTokenAuthorityRequest> = {
+  encode(message: GetTokenAuthorityRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.host !== "") {
+      writer.uint32(10).string(message.host);
+    }
+    if (message.salt.length !== 0) {
+      writer.uint32(18).bytes(message.salt);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetTokenAuthorityRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetTokenAuthorityRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.salt = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetTokenAuthorityRequest>): GetTokenAuthorityRequest {
+    return GetTokenAuthorityRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetTokenAuthorityRequest>): GetTokenAuthorityRequest {
+    const message = createBaseGetTokenAuthorityRequest();
+    message.host = object.host ?? "";
+    message.salt = object.salt ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseGetTokenAuthorityResponse(): GetTokenAuthorityResponse {
+  return { publicKey: Buffer.alloc(0) };
+}
+
+export const GetTokenAuthorityResponse: MessageFns<GetTokenAuthorityResponse> = {
+  encode(message: GetTokenAuthorityResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.publicKey.length !== 0) {
+      writer.uint32(10).bytes(message.publicKey);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetTokenAuthorityResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetTokenAuthorityResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.publicKey = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetTokenAuthorityResponse>): GetTokenAuthorityResponse {
+    return GetTokenAuthorityResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetTokenAuthorityResponse>): GetTokenAuthorityResponse {
+    const message = createBaseGetTokenAuthorityResponse();
+    message.publicKey = object.publicKey ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseVerifyTokenAuthorityRequest(): VerifyTokenAuthorityRequest {
+  return { host: "", payload: Buffer.alloc(0), salt: Buffer.alloc(0) };
+}
+
+export const VerifyTokenAuthorityRequest: MessageFns<VerifyTokenAuthorityRequest> = {
+  encode(message: VerifyTokenAuthorityRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.host !== "") {
+      writer.uint32(10).string(message.host);
+    }
+    if (message.payload.length !== 0) {
+      writer.uint32(18).bytes(message.payload);
+    }
+    if (message.salt.length !== 0) {
+      writer.uint32(26).bytes(message.salt);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerifyTokenAuthorityRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerifyTokenAuthorityRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.payload = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.salt = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<VerifyTokenAuthorityRequest>): VerifyTokenAuthorityRequest {
+    return VerifyTokenAuthorityRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VerifyTokenAuthorityRequest>): VerifyTokenAuthorityRequest {
+    const message = createBaseVerifyTokenAuthorityRequest();
+    message.host = object.host ?? "";
+    message.payload = object.payload ?? Buffer.alloc(0);
+    message.salt = object.salt ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseVerifyTokenAuthorityResponse(): VerifyTokenAuthorityResponse {
+  return { signed: Buffer.alloc(0) };
+}
+
+export const VerifyTokenAuthorityResponse: MessageFns<VerifyTokenAuthorityResponse> = {
+  encode(message: VerifyTokenAuthorityResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.signed.length !== 0) {
+      writer.uint32(10).bytes(message.signed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerifyTokenAuthorityResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerifyTokenAuthorityResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.signed = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<VerifyTokenAuthorityResponse>): VerifyTokenAuthorityResponse {
+    return VerifyTokenAuthorityResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VerifyTokenAuthorityResponse>): VerifyTokenAuthorityResponse {
+    const message = createBaseVerifyTokenAuthorityResponse();
+    message.signed = object.signed ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
 export type AuthService = typeof AuthService;
 export const AuthService = {
   credentials: {
@@ -163,10 +642,44 @@ export const AuthService = {
     responseSerialize: (value: CredentialsResponse): Buffer => Buffer.from(CredentialsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CredentialsResponse => CredentialsResponse.decode(value),
   },
+  fetchToken: {
+    path: "/moby.filesync.v1.Auth/FetchToken" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: FetchTokenRequest): Buffer => Buffer.from(FetchTokenRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): FetchTokenRequest => FetchTokenRequest.decode(value),
+    responseSerialize: (value: FetchTokenResponse): Buffer => Buffer.from(FetchTokenResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): FetchTokenResponse => FetchTokenResponse.decode(value),
+  },
+  getTokenAuthority: {
+    path: "/moby.filesync.v1.Auth/GetTokenAuthority" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetTokenAuthorityRequest): Buffer =>
+      Buffer.from(GetTokenAuthorityRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetTokenAuthorityRequest => GetTokenAuthorityRequest.decode(value),
+    responseSerialize: (value: GetTokenAuthorityResponse): Buffer =>
+      Buffer.from(GetTokenAuthorityResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetTokenAuthorityResponse => GetTokenAuthorityResponse.decode(value),
+  },
+  verifyTokenAuthority: {
+    path: "/moby.filesync.v1.Auth/VerifyTokenAuthority" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: VerifyTokenAuthorityRequest): Buffer =>
+      Buffer.from(VerifyTokenAuthorityRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): VerifyTokenAuthorityRequest => VerifyTokenAuthorityRequest.decode(value),
+    responseSerialize: (value: VerifyTokenAuthorityResponse): Buffer =>
+      Buffer.from(VerifyTokenAuthorityResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): VerifyTokenAuthorityResponse => VerifyTokenAuthorityResponse.decode(value),
+  },
 } as const;
 
 export interface AuthServer extends UntypedServiceImplementation {
   credentials: handleUnaryCall<CredentialsRequest, CredentialsResponse>;
+  fetchToken: handleUnaryCall<FetchTokenRequest, FetchTokenResponse>;
+  getTokenAuthority: handleUnaryCall<GetTokenAuthorityRequest, GetTokenAuthorityResponse>;
+  verifyTokenAuthority: handleUnaryCall<VerifyTokenAuthorityRequest, VerifyTokenAuthorityResponse>;
 }
 
 export interface AuthClient extends Client {
@@ -184,6 +697,51 @@ export interface AuthClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CredentialsResponse) => void,
+  ): ClientUnaryCall;
+  fetchToken(
+    request: FetchTokenRequest,
+    callback: (error: ServiceError | null, response: FetchTokenResponse) => void,
+  ): ClientUnaryCall;
+  fetchToken(
+    request: FetchTokenRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: FetchTokenResponse) => void,
+  ): ClientUnaryCall;
+  fetchToken(
+    request: FetchTokenRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: FetchTokenResponse) => void,
+  ): ClientUnaryCall;
+  getTokenAuthority(
+    request: GetTokenAuthorityRequest,
+    callback: (error: ServiceError | null, response: GetTokenAuthorityResponse) => void,
+  ): ClientUnaryCall;
+  getTokenAuthority(
+    request: GetTokenAuthorityRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetTokenAuthorityResponse) => void,
+  ): ClientUnaryCall;
+  getTokenAuthority(
+    request: GetTokenAuthorityRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetTokenAuthorityResponse) => void,
+  ): ClientUnaryCall;
+  verifyTokenAuthority(
+    request: VerifyTokenAuthorityRequest,
+    callback: (error: ServiceError | null, response: VerifyTokenAuthorityResponse) => void,
+  ): ClientUnaryCall;
+  verifyTokenAuthority(
+    request: VerifyTokenAuthorityRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: VerifyTokenAuthorityResponse) => void,
+  ): ClientUnaryCall;
+  verifyTokenAuthority(
+    request: VerifyTokenAuthorityRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: VerifyTokenAuthorityResponse) => void,
   ): ClientUnaryCall;
 }
 
