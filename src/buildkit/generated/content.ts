@@ -10,15 +10,33 @@ import {
   type CallOptions,
   type ChannelCredentials,
   Client,
+  type ClientDuplexStream,
   type ClientOptions,
   type ClientReadableStream,
+  type ClientUnaryCall,
+  type handleBidiStreamingCall,
   type handleServerStreamingCall,
+  type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
+  type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 
-/** Reads a blob of the daemon's store. */
+/** A store of blobs: the daemon's, read by us, and ours, read and written by the daemon for a cache in a local folder. */
+
+export interface Info {
+  digest: string;
+  size: bigint;
+}
+
+export interface InfoRequest {
+  digest: string;
+}
+
+export interface InfoResponse {
+  info: Info | undefined;
+}
 
 export interface ReadContentRequest {
   digest: string;
@@ -30,6 +48,203 @@ export interface ReadContentResponse {
   offset: bigint;
   data: Buffer;
 }
+
+export interface WriteContentRequest {
+  /** 0 STAT, 1 WRITE, 2 COMMIT */
+  action: number;
+  ref: string;
+  total: bigint;
+  expected: string;
+  offset: bigint;
+  data: Buffer;
+}
+
+export interface WriteContentResponse {
+  action: number;
+  offset: bigint;
+  total: bigint;
+  digest: string;
+}
+
+function createBaseInfo(): Info {
+  return { digest: "", size: 0n };
+}
+
+export const Info: MessageFns<Info> = {
+  encode(message: Info, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.digest !== "") {
+      writer.uint32(10).string(message.digest);
+    }
+    if (message.size !== 0n) {
+      if (BigInt.asIntN(64, message.size) !== message.size) {
+        throw new globalThis.Error("value provided for field message.size of type int64 too large");
+      }
+      writer.uint32(16).int64(message.size);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Info {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInfo();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.digest = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.size = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Info>): Info {
+    return Info.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Info>): Info {
+    const message = createBaseInfo();
+    message.digest = object.digest ?? "";
+    message.size = (object.size !== undefined && object.size !== null) ? BigInt(object.size) : 0n;
+    return message;
+  },
+};
+
+function createBaseInfoRequest(): InfoRequest {
+  return { digest: "" };
+}
+
+export const InfoRequest: MessageFns<InfoRequest> = {
+  encode(message: InfoRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.digest !== "") {
+      writer.uint32(10).string(message.digest);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InfoRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInfoRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.digest = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<InfoRequest>): InfoRequest {
+    return InfoRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<InfoRequest>): InfoRequest {
+    const message = createBaseInfoRequest();
+    message.digest = object.digest ?? "";
+    return message;
+  },
+};
+
+function createBaseInfoResponse(): InfoResponse {
+  return { info: undefined };
+}
+
+export const InfoResponse: MessageFns<InfoResponse> = {
+  encode(message: InfoResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.info !== undefined) {
+      Info.encode(message.info, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InfoResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInfoResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.info = Info.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<InfoResponse>): InfoResponse {
+    return InfoResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<InfoResponse>): InfoResponse {
+    const message = createBaseInfoResponse();
+    message.info = (object.info !== undefined && object.info !== null) ? Info.fromPartial(object.info) : undefined;
+    return message;
+  },
+};
 
 function createBaseReadContentRequest(): ReadContentRequest {
   return { digest: "", offset: 0n, size: 0n };
@@ -186,8 +401,235 @@ export const ReadContentResponse: MessageFns<ReadContentResponse> = {
   },
 };
 
+function createBaseWriteContentRequest(): WriteContentRequest {
+  return { action: 0, ref: "", total: 0n, expected: "", offset: 0n, data: Buffer.alloc(0) };
+}
+
+export const WriteContentRequest: MessageFns<WriteContentRequest> = {
+  encode(message: WriteContentRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.action !== 0) {
+      writer.uint32(8).int32(message.action);
+    }
+    if (message.ref !== "") {
+      writer.uint32(18).string(message.ref);
+    }
+    if (message.total !== 0n) {
+      if (BigInt.asIntN(64, message.total) !== message.total) {
+        throw new globalThis.Error("value provided for field message.total of type int64 too large");
+      }
+      writer.uint32(24).int64(message.total);
+    }
+    if (message.expected !== "") {
+      writer.uint32(34).string(message.expected);
+    }
+    if (message.offset !== 0n) {
+      if (BigInt.asIntN(64, message.offset) !== message.offset) {
+        throw new globalThis.Error("value provided for field message.offset of type int64 too large");
+      }
+      writer.uint32(40).int64(message.offset);
+    }
+    if (message.data.length !== 0) {
+      writer.uint32(50).bytes(message.data);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WriteContentRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWriteContentRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.action = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ref = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.total = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.expected = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.offset = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.data = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WriteContentRequest>): WriteContentRequest {
+    return WriteContentRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WriteContentRequest>): WriteContentRequest {
+    const message = createBaseWriteContentRequest();
+    message.action = object.action ?? 0;
+    message.ref = object.ref ?? "";
+    message.total = (object.total !== undefined && object.total !== null) ? BigInt(object.total) : 0n;
+    message.expected = object.expected ?? "";
+    message.offset = (object.offset !== undefined && object.offset !== null) ? BigInt(object.offset) : 0n;
+    message.data = object.data ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseWriteContentResponse(): WriteContentResponse {
+  return { action: 0, offset: 0n, total: 0n, digest: "" };
+}
+
+export const WriteContentResponse: MessageFns<WriteContentResponse> = {
+  encode(message: WriteContentResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.action !== 0) {
+      writer.uint32(8).int32(message.action);
+    }
+    if (message.offset !== 0n) {
+      if (BigInt.asIntN(64, message.offset) !== message.offset) {
+        throw new globalThis.Error("value provided for field message.offset of type int64 too large");
+      }
+      writer.uint32(32).int64(message.offset);
+    }
+    if (message.total !== 0n) {
+      if (BigInt.asIntN(64, message.total) !== message.total) {
+        throw new globalThis.Error("value provided for field message.total of type int64 too large");
+      }
+      writer.uint32(40).int64(message.total);
+    }
+    if (message.digest !== "") {
+      writer.uint32(50).string(message.digest);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WriteContentResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWriteContentResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.action = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.offset = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.total = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.digest = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WriteContentResponse>): WriteContentResponse {
+    return WriteContentResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WriteContentResponse>): WriteContentResponse {
+    const message = createBaseWriteContentResponse();
+    message.action = object.action ?? 0;
+    message.offset = (object.offset !== undefined && object.offset !== null) ? BigInt(object.offset) : 0n;
+    message.total = (object.total !== undefined && object.total !== null) ? BigInt(object.total) : 0n;
+    message.digest = object.digest ?? "";
+    return message;
+  },
+};
+
 export type ContentService = typeof ContentService;
 export const ContentService = {
+  info: {
+    path: "/containerd.services.content.v1.Content/Info" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: InfoRequest): Buffer => Buffer.from(InfoRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): InfoRequest => InfoRequest.decode(value),
+    responseSerialize: (value: InfoResponse): Buffer => Buffer.from(InfoResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): InfoResponse => InfoResponse.decode(value),
+  },
   read: {
     path: "/containerd.services.content.v1.Content/Read" as const,
     requestStream: false as const,
@@ -197,19 +639,49 @@ export const ContentService = {
     responseSerialize: (value: ReadContentResponse): Buffer => Buffer.from(ReadContentResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReadContentResponse => ReadContentResponse.decode(value),
   },
+  write: {
+    path: "/containerd.services.content.v1.Content/Write" as const,
+    requestStream: true as const,
+    responseStream: true as const,
+    requestSerialize: (value: WriteContentRequest): Buffer => Buffer.from(WriteContentRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): WriteContentRequest => WriteContentRequest.decode(value),
+    responseSerialize: (value: WriteContentResponse): Buffer =>
+      Buffer.from(WriteContentResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WriteContentResponse => WriteContentResponse.decode(value),
+  },
 } as const;
 
 export interface ContentServer extends UntypedServiceImplementation {
+  info: handleUnaryCall<InfoRequest, InfoResponse>;
   read: handleServerStreamingCall<ReadContentRequest, ReadContentResponse>;
+  write: handleBidiStreamingCall<WriteContentRequest, WriteContentResponse>;
 }
 
 export interface ContentClient extends Client {
+  info(request: InfoRequest, callback: (error: ServiceError | null, response: InfoResponse) => void): ClientUnaryCall;
+  info(
+    request: InfoRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: InfoResponse) => void,
+  ): ClientUnaryCall;
+  info(
+    request: InfoRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: InfoResponse) => void,
+  ): ClientUnaryCall;
   read(request: ReadContentRequest, options?: Partial<CallOptions>): ClientReadableStream<ReadContentResponse>;
   read(
     request: ReadContentRequest,
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ReadContentResponse>;
+  write(): ClientDuplexStream<WriteContentRequest, WriteContentResponse>;
+  write(options: Partial<CallOptions>): ClientDuplexStream<WriteContentRequest, WriteContentResponse>;
+  write(
+    metadata: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientDuplexStream<WriteContentRequest, WriteContentResponse>;
 }
 
 export const ContentClient = makeGenericClientConstructor(

@@ -1,0 +1,160 @@
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { expect, inject, onTestFinished, test } from "vitest";
+import { BlobFolder } from "../../src/buildkit/blob-folder.ts";
+import { type CacheEntry, prepareCaches } from "../../src/buildkit/cache-options.ts";
+import type { ImageOutput } from "../../src/buildkit/exporters.ts";
+import { createMemoryContext } from "./memory-context.ts";
+import { buildOnce } from "./one-build.ts";
+import { createScratch } from "./scratch-folder.ts";
+
+function image(repository: string): ImageOutput {
+  return { names: [`${inject("registry")}/${repository}:one`], push: true, insecure: true };
+}
+
+/** Two stages, of which only the second one is in the image. */
+function context(word: string) {
+  const lines = ["FROM busybox AS one", `RUN echo one ${word} > /w`, "FROM busybox", "COPY --from=one /w /w", ""];
+  return createMemoryContext({ Dockerfile: lines.join("\n") });
+}
+
+test.for<{ what: string; mode: string }>([
+  { what: "all steps", mode: "max" },
+  { what: "the image's own steps", mode: "min" },
+])("a cache of mode $mode goes to a local folder and comes back: $what", async ({ mode }) => {
+  const folder = join(await createScratch(), "cache");
+  const first = await buildOnce({
+    context: context(randomUUID()),
+    cacheFrom: [{ type: "local", attrs: { src: folder } }],
+    cacheTo: [{ type: "local", attrs: { dest: folder, mode } }],
+  });
+  expect(first.error).toBeUndefined();
+  expect((await readdir(folder)).sort()).toEqual(["blobs", "index.json", "ingest", "oci-layout"]);
+  expect(await readdir(join(folder, "ingest"))).toEqual([]);
+  const second = await buildOnce({
+    context: context(randomUUID()),
+    cacheFrom: [{ type: "local", attrs: { src: folder } }],
+    cacheTo: [{ type: "local", attrs: { dest: folder, tag: "second", mode } }],
+  });
+  expect(second.error).toBeUndefined();
+  expect(stepsOf(second)).toContain("importing cache manifest");
+  const blobs = new BlobFolder(folder);
+  expect(await blobs.resolve("latest")).not.toBe(await blobs.resolve("second"));
+  expect(await blobs.size((await blobs.resolve("latest")) ?? "")).toBeGreaterThan(0);
+});
+
+function stepsOf({ events }: Awaited<ReturnType<typeof buildOnce>>): string {
+  return events.map((event) => (event.kind === "vertex" ? event.name : "")).join("\n");
+}
+
+test("a cache of the registry is filled and taken from", async () => {
+  const repository = `caches/${randomUUID()}`;
+  const cache = {
+    type: "registry",
+    attrs: { ref: `${inject("registry")}/${repository}:cache`, mode: "max", "registry.insecure": "true" },
+  };
+  const filled = await buildOnce({ context: context(randomUUID()), image: image(repository), cacheTo: [cache] });
+  expect(filled.error).toBeUndefined();
+  const tags = await fetch(`http://${inject("registry")}/v2/${repository}/tags/list`);
+  expect(((await tags.json()) as { tags: string[] }).tags.sort()).toEqual(["cache", "one"]);
+  const taken = await buildOnce({ context: context(randomUUID()), cacheFrom: [cache] });
+  expect(stepsOf(taken)).toContain(`importing cache manifest from ${cache.attrs.ref}`);
+  expect(taken.error).toBeUndefined();
+});
+
+test("a cache goes along with the image itself", async () => {
+  const repository = `caches/${randomUUID()}`;
+  const { error, result } = await buildOnce({
+    context: context(randomUUID()),
+    image: image(repository),
+    cacheTo: [{ type: "inline", attrs: {} }],
+  });
+  expect(error).toBeUndefined();
+  const config = await fetch(`http://${inject("registry")}/v2/${repository}/blobs/${result?.configDigest}`);
+  expect(Object.keys((await config.json()) as object)).toContain("moby.buildkit.cache.v0");
+});
+
+test("a cache of type s3 is asked for where its attributes say", async () => {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? "");
+    response.writeHead(404).end();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  const attrs = {
+    region: "eu",
+    bucket: "kept",
+    endpoint_url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    use_path_style: "true",
+    access_key_id: "a",
+    secret_access_key: "s",
+  };
+  await buildOnce({ context: context(randomUUID()), cacheFrom: [{ type: "s3", attrs }] });
+  expect(asked[0]).toContain("/kept/");
+});
+
+test("a cache of type gha gets its attributes: what is missing is told", async () => {
+  const gha = (attrs: Record<string, string>) =>
+    buildOnce({ context: context(randomUUID()), cacheTo: [{ type: "gha", attrs }] });
+  expect((await gha({ url: "http://127.0.0.1:1/" })).error?.message).toContain("token not set");
+  expect((await gha({ token: "t" })).error?.message).toContain("url not set");
+});
+
+test.for<{ entry: CacheEntry; says: string }>([
+  { entry: { type: "registry", attrs: {} }, says: 'needs "ref"' },
+  { entry: { type: "local", attrs: {} }, says: 'needs "' },
+  { entry: { type: "floppy", attrs: {} }, says: 'cache type "floppy"' },
+])("a cache that says too little is refused: $says", async ({ entry, says }) => {
+  await expect(prepareCaches({ cacheFrom: [entry] })).rejects.toMatchObject({ code: "usage" });
+  await expect(prepareCaches({ cacheTo: [entry] })).rejects.toThrow(says);
+});
+
+test("a local cache that is not there, or whose blobs are gone, is left out; one that is broken is named", async () => {
+  const folder = await createScratch();
+  const from = { type: "local", attrs: { src: folder } };
+  expect((await prepareCaches({ cacheFrom: [from] })).imports).toEqual([]);
+  const digest = `sha256:${"0".repeat(64)}`;
+  await new BlobFolder(folder).tag("latest", { digest });
+  expect((await prepareCaches({ cacheFrom: [from] })).imports).toEqual([]);
+  await writeFile(join(folder, "index.json"), "{");
+  await expect(prepareCaches({ cacheFrom: [from] })).rejects.toMatchObject({ code: "output_failed" });
+});
+
+test("the daemon is told an id of a local cache, not its path", async () => {
+  const dest = join(await createScratch(), "secret-place");
+  const { exports, stores } = await prepareCaches({ cacheTo: [{ type: "local", attrs: { dest } }] });
+  expect(JSON.stringify(exports)).not.toContain("secret-place");
+  expect([...stores.keys()]).toEqual([`local:${exports[0]?.attrs.dest}`]);
+});
+
+test.for(["sha256:../../../etc/passwd", "../x", "", `sha512:${"0".repeat(64)}`, `sha256:${"0".repeat(63)}`])(
+  "D7 a blob of the digest %j is not looked for",
+  async (digest) => {
+    const folder = await createScratch();
+    await mkdir(join(folder, "blobs", "sha256"), { recursive: true });
+    expect(await new BlobFolder(folder).size(digest)).toBeUndefined();
+  },
+);
+
+test("a blob that came with another digest than it should have is not kept", async () => {
+  const folder = await createScratch();
+  const blobs = new BlobFolder(folder);
+  {
+    await using writer = await blobs.write();
+    await writer.add(Buffer.from("what came"));
+    await expect(writer.commit(`sha256:${"0".repeat(64)}`)).rejects.toThrow(/came as "sha256:/);
+  }
+  expect(await readdir(join(folder, "blobs", "sha256"))).toEqual([]);
+  expect(await readdir(join(folder, "ingest"))).toEqual([]);
+  await blobs.tag("a", { digest: "sha256:1" });
+  await blobs.tag("b", { digest: "sha256:2" });
+  await blobs.tag("a", { digest: "sha256:3" });
+  expect([await blobs.resolve("a"), await blobs.resolve("b")]).toEqual(["sha256:3", "sha256:2"]);
+  expect(JSON.parse(await readFile(join(folder, "oci-layout"), "utf8"))).toEqual({ imageLayoutVersion: "1.0.0" });
+});
