@@ -15,6 +15,7 @@ const faults = {
   signature_wrong: { http: 401, state: "error", transient: false, fix: "Use the same secret on both sides." },
   body_too_large: { http: 413, state: "error", transient: false, fix: "Send less." },
   body_invalid: { http: 400, state: "error", transient: false, fix: "Send what the documentation describes." },
+  body_slow: { http: 408, state: "error", transient: true, fix: "Send the body without long pauses." },
   tar_invalid: { http: 400, state: "failure", transient: false, fix: "Make the archive with GNU tar or faas-cli." },
   too_busy: { http: 429, state: "error", transient: true, fix: "Try again in a minute." },
   not_configured: { http: 503, state: "error", transient: false, fix: "Set what is missing: see docs/settings.md." },
@@ -41,6 +42,19 @@ const faults = {
   name_invalid: { http: 422, state: "failure", transient: false, fix: "Use lower-case letters, digits and dashes." },
   context_invalid: { http: 422, state: "failure", transient: false, fix: "Make the function's files readable." },
   build_failed: { http: 422, state: "failure", transient: false, fix: "Correct the step that failed." },
+  output_failed: { http: 500, state: "error", transient: false, fix: "Make room, or name another place for it." },
+  limit_exceeded: {
+    http: 422,
+    state: "failure",
+    transient: false,
+    fix: "Make the build shorter, or have the installation's limits raised.",
+  },
+  option_forbidden: {
+    http: 403,
+    state: "failure",
+    transient: false,
+    fix: "Leave it out: this installation does not allow it to builds.",
+  },
   build_cancelled: { http: 499, state: "error", transient: false, fix: "Start the build again." },
   buildkit_unreachable: {
     http: 503,
@@ -76,6 +90,18 @@ const faults = {
     transient: true,
     fix: "Start PostgreSQL, or correct DATABASE_URL.",
   },
+  builder_unreachable: {
+    http: 502,
+    state: "error",
+    transient: true,
+    fix: "Check the builder's address, and whether it runs.",
+  },
+  builder_refused: {
+    http: 502,
+    state: "error",
+    transient: false,
+    fix: "Check the payload secret, and the builder's address and log.",
+  },
   setting_invalid: { http: 500, state: "error", transient: false, fix: "Correct the setting." },
   tool_missing: { http: 500, state: "error", transient: false, fix: "Run npm run tools." },
   usage: { http: 400, state: "error", transient: false, fix: "See --help." },
@@ -91,10 +117,21 @@ export interface Location {
   readonly column?: number;
 }
 
+/** One thing that is wrong with a person's file. Plain JSON: a terminal, a log and an annotation are drawn from it. */
+export interface Fault {
+  /** Without the place. */
+  readonly message: string;
+  readonly location: Location;
+  /** The line itself, and below it a caret at the column. */
+  readonly excerpt: string;
+}
+
 /** What an error may carry beside its message. */
 interface Details {
   cause?: unknown;
   location?: Location;
+  /** Everything that is wrong with the file, the one that the message tells first. */
+  faults?: readonly Fault[];
   /** What to do, where it is known better than the code's general advice. */
   fix?: string;
 }
@@ -104,12 +141,14 @@ export class BuilderError extends Error {
   override readonly name = "BuilderError";
   readonly code: ErrorCode;
   readonly location: Location | undefined;
+  readonly faults: readonly Fault[];
   readonly fix: string;
 
-  constructor(code: ErrorCode, message: string, { cause, location, fix }: Details = {}) {
+  constructor(code: ErrorCode, message: string, { cause, location, faults: found = [], fix }: Details = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.location = location;
+    this.faults = found;
     this.fix = fix ?? faults[code].fix;
   }
 
