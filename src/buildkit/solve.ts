@@ -20,6 +20,8 @@ export interface SolveFailure {
 const detailsKey = "grpc-status-details-bin";
 /** After this much silence the rest of the progress is given up. */
 const maxSilenceMs = 5000;
+/** A build that was refused before it began is not known to the Status, which waits for it to appear. */
+const unknownMs = 1000;
 /** How much later than the end of its progress a build's answer may come before it counts as lost. */
 const maxDelayMs = 2000;
 
@@ -42,7 +44,7 @@ export async function runSolve(
   try {
     const solving = solve(endpoint, request, AbortSignal.any([signal, given.signal]));
     const end = await Promise.race([solving, lostAnswer(watch, given.signal)]);
-    if (end !== "lost") await watch.drain(maxSilenceMs);
+    if (end !== "lost") await watch.drain(watch.hasTold() ? maxSilenceMs : unknownMs);
     if (end !== "lost" && !isBrokenOff(end)) return end;
     const failure = await readHistory(endpoint, request.ref, { signal });
     return failure === undefined ? await solving : { ok: false, failure, cause: undefined };

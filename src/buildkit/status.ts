@@ -7,6 +7,8 @@ import type { Progress } from "./progress.ts";
 export interface StatusWatch {
   /** True when the daemon has ended it well, false when it broke off; rejects with what the listener threw. */
   readonly ended: Promise<boolean>;
+  /** Whether anything has come yet. */
+  hasTold(): boolean;
   /** Waits for the end as long as something still comes at least every `maxSilenceMs`. */
   drain(maxSilenceMs: number): Promise<void>;
   close(): void;
@@ -19,7 +21,9 @@ export function watchStatus(endpoint: Endpoint, ref: string, progress: Progress)
   const { promise: ended, resolve, reject } = Promise.withResolvers<boolean>();
   let isOver = false;
   let lastAt = performance.now();
+  let hasTold = false;
   call.on("data", (message) => {
+    hasTold = true;
     lastAt = performance.now();
     try {
       progress.take(message);
@@ -35,6 +39,7 @@ export function watchStatus(endpoint: Endpoint, ref: string, progress: Progress)
   const over = ended.then(finish, finish);
   return {
     ended,
+    hasTold: () => hasTold,
     async drain(maxSilenceMs) {
       const left = () => lastAt + maxSilenceMs - performance.now();
       const done = new AbortController();

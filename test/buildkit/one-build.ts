@@ -1,5 +1,6 @@
 import { inject } from "vitest";
-import { type BuildResult, createBuildkit } from "../../src/buildkit/client.ts";
+import { createBuildkit } from "../../src/buildkit/client.ts";
+import type { BuildResult } from "../../src/buildkit/one-build.ts";
 import type { BuildRequest } from "../../src/buildkit/solve-request.ts";
 import { BuilderError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";

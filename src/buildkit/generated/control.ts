@@ -35,6 +35,7 @@ export interface SolveRequest {
   frontend: string;
   frontendAttrs: { [key: string]: string };
   cache: CacheOptions | undefined;
+  entitlements: string[];
   exporters: Exporter[];
 }
 
@@ -184,6 +185,7 @@ function createBaseSolveRequest(): SolveRequest {
     frontend: "",
     frontendAttrs: {},
     cache: undefined,
+    entitlements: [],
     exporters: [],
   };
 }
@@ -213,6 +215,9 @@ export const SolveRequest: MessageFns<SolveRequest> = {
     });
     if (message.cache !== undefined) {
       CacheOptions.encode(message.cache, writer.uint32(66).fork()).join();
+    }
+    for (const v of message.entitlements) {
+      writer.uint32(74).string(v!);
     }
     for (const v of message.exporters) {
       Exporter.encode(v!, writer.uint32(106).fork()).join();
@@ -303,6 +308,14 @@ export const SolveRequest: MessageFns<SolveRequest> = {
             message.cache = CacheOptions.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.entitlements.push(reader.string());
+            continue;
+          }
           case 13: {
             if (tag !== 106) {
               break;
@@ -357,6 +370,7 @@ export const SolveRequest: MessageFns<SolveRequest> = {
     message.cache = (object.cache !== undefined && object.cache !== null)
       ? CacheOptions.fromPartial(object.cache)
       : undefined;
+    message.entitlements = object.entitlements?.map((e) => e) || [];
     message.exporters = object.exporters?.map((e) => Exporter.fromPartial(e)) || [];
     return message;
   },
