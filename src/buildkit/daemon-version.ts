@@ -1,8 +1,9 @@
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { BuilderError } from "../errors.ts";
 import type { Endpoint } from "./address.ts";
-import { describeAbort, describeTransport } from "./call-error.ts";
+import { describeAbort, describeMissingTls, describeTransport } from "./call-error.ts";
 import type { InfoResponse } from "./generated/control.ts";
+import { speaksTls } from "./tls-probe.ts";
 
 /** Older daemons have known holes that a hostile Dockerfile can use. */
 const floor = [0, 31, 2] as const;
@@ -32,10 +33,18 @@ export async function askVersion(endpoint: Endpoint, signal: AbortSignal): Promi
     if (signal.aborted) throw describeAbort(signal);
     const fault = error as ServiceError;
     if (fault.code === status.UNIMPLEMENTED) return "";
+    if (await lacksTls(endpoint, fault, signal)) throw describeMissingTls(endpoint.address, fault);
     throw describeTransport(endpoint.address, fault) ?? fault;
   } finally {
     control.close();
   }
+}
+
+/** A daemon that wants TLS closes the connection at our first word, or waits for another one. */
+async function lacksTls(endpoint: Endpoint, { code }: ServiceError, signal: AbortSignal): Promise<boolean> {
+  const isPlainTcp = endpoint.address.startsWith("tcp:") && endpoint.origin.startsWith("http:");
+  const isSuspect = code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED;
+  return isPlainTcp && isSuspect && (await speaksTls(endpoint, { signal }));
 }
 
 /**

@@ -56,8 +56,14 @@ test.for<[string, () => TlsFiles]>([
   await expect(buildOver(tls())).resolves.toMatchObject({ digest: undefined });
 });
 
+test("a real daemon that speaks TLS and is spoken to without is told as that", async () => {
+  await expect(buildOver(undefined)).rejects.toMatchObject({
+    code: "buildkit_refused",
+    message: expect.stringContaining("speaks TLS"),
+  });
+});
+
 test.for<[string, () => TlsFiles | undefined, string]>([
-  ["without TLS", () => undefined, ""],
   ["signed by somebody else", () => files({ ca: strangersAuthority.cert }), "certificate"],
   ["signed by nobody the system knows", () => files({ ca: undefined }), "certificate"],
   ["for another name", () => files({ serverName: "other.example" }), "other.example"],
