@@ -1,0 +1,141 @@
+import { execFile } from "node:child_process";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { expect, inject, test } from "vitest";
+import { createScratch } from "../buildkit/scratch-folder.ts";
+
+const run = promisify(execFile);
+const bin = join(import.meta.dirname, "../../bin/of-builder.js");
+
+const functions = ["one", "two"].map(
+  (name) => `  ${name}: {lang: dockerfile, handler: ./${name}, image: 'example.com/${name}:1'}\n`,
+);
+const stack = `version: 1.0\nprovider:\n  name: openfaas\nfunctions:\n${functions.join("")}`;
+const two = {
+  "stack.yml": stack,
+  "one/Dockerfile": "FROM scratch\nCOPY word /\n",
+  "one/word": "one",
+  "two/Dockerfile": "FROM scratch\nCOPY word /\n",
+  "two/word": "two",
+};
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Writes the files to a folder and answers what runs `of-builder build` there. */
+async function createProject(files: Readonly<Record<string, string>>) {
+  const scratch = await createScratch();
+  const folder = join(scratch, "project");
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), text);
+  }
+  const build = async (args: readonly string[], env: Record<string, string> = {}): Promise<Ended> => {
+    const all = { PATH: process.env.PATH, HOME: scratch, BUILDKIT_HOST: inject("buildkit"), ...env };
+    return await run(process.execPath, [bin, "build", ...args], { cwd: folder, env: all }).then(
+      ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+      (error: Ended) => error,
+    );
+  };
+  return { folder, build };
+}
+
+async function digestIn(tar: string): Promise<string> {
+  const { stdout } = await run("tar", ["-xOf", tar, "index.json"]);
+  return (JSON.parse(stdout) as { manifests: { digest: string }[] }).manifests[0]?.digest ?? "";
+}
+
+test("--output writes files and tars, one place per function, in place of images", async () => {
+  const { folder, build } = await createProject(two);
+  const outputs = ["-o", "type=local,dest=out/{name}", "--output", "type=oci,dest=out/{name}.tar"];
+  const { code, stdout } = await build(outputs);
+  expect(stdout).toContain("2 built");
+  expect(code).toBe(0);
+  expect((await readdir(join(folder, "out"))).sort()).toEqual(["one", "one.tar", "two", "two.tar"]);
+  expect(await readFile(join(folder, "out/two/word"), "utf8")).toBe("two");
+  expect(await digestIn(join(folder, "out/one.tar"))).toMatch(/^sha256:/);
+  // It is made each time, whatever the last build was.
+  await build(["--output", "type=tar,dest=again.tar", "--filter", "one"]);
+  expect(await readdir(folder)).toContain("again.tar");
+});
+
+test("two functions cannot go to one place", async () => {
+  const { build } = await createProject(two);
+  const { code, stdout } = await build(["--output", "type=oci,dest=image.tar"]);
+  expect(code).toBe(1);
+  expect(stdout).toContain('"image.tar" is the destination of several functions');
+});
+
+test("a time of origin in the environment, and a cache in a folder: the same digest without the daemon's cache", async () => {
+  const { folder, build } = await createProject(two);
+  const args = ["--filter", "one", "--no-cache", "--cache-to", "type=local,dest=cache/{name}"];
+  const output = (file: string) => [...args, "-o", `type=oci,dest=${file},rewrite-timestamp=true`];
+  expect((await build(output("first.tar"), { SOURCE_DATE_EPOCH: "1234567890" })).code).toBe(0);
+  await writeFile(join(folder, "one/word"), "one");
+  expect((await build(output("second.tar"), { SOURCE_DATE_EPOCH: "1234567890" })).code).toBe(0);
+  expect(await digestIn(join(folder, "second.tar"))).toBe(await digestIn(join(folder, "first.tar")));
+  expect(await readdir(join(folder, "cache/one"))).toContain("index.json");
+});
+
+test("secrets of the stack and of flags, contexts, a target, labels, hosts and limits reach the build", async () => {
+  const lines = [
+    "FROM busybox AS wanted",
+    "COPY --from=more extra /",
+    "RUN --mount=type=secret,id=a --mount=type=secret,id=b --mount=type=secret,id=c \\",
+    "  echo $(cat /run/secrets/a /run/secrets/b /run/secrets/c) $(cat /extra) $(ulimit -Sn) > /all",
+    "RUN grep -c '10.9.8.7' /etc/hosts >> /all; df -k /dev/shm | tail -n 1 | awk '{print $2}' >> /all",
+    "FROM wanted",
+    "RUN echo not this far && false",
+  ];
+  const { folder, build } = await createProject({
+    "stack.yml": stack.replace(
+      "handler: ./one,",
+      "handler: ./one, build_secrets: {a: secrets/a.txt, b: secrets/other.txt},",
+    ),
+    "one/Dockerfile": `${lines.join("\n")}\n`,
+    "secrets/a.txt": "A",
+    "secrets/b.txt": "B",
+    "secrets/other.txt": "wrong",
+    "more/extra": "extra",
+  });
+  const flags = ["--secret", "id=b,src=secrets/b.txt", "--secret", "id=c,env=WORD", "--build-context", "more=./more"];
+  const limits = ["--ulimit", "nofile=77:88", "--add-host", "db.example=10.9.8.7", "--shm-size", "4m"];
+  const { stdout, code } = await build(
+    [...flags, ...limits, "--target", "wanted", "--label", "a=b=c", "--filter", "one", "-o", "type=local,dest=out"],
+    { WORD: "C" },
+  );
+  expect(stdout).toContain("1 built");
+  expect(code).toBe(0);
+  expect(await readFile(join(folder, "out/all"), "utf8")).toBe("ABC extra 77\n1\n4096\n");
+});
+
+test.for([
+  { args: ["--output", "type=oci"], says: "expected dest=PATH" },
+  { args: ["--output", "type=floppy,dest=a"], says: "expected local, tar, oci, docker, image or registry" },
+  { args: ["--secret", "id=a,src=nowhere.txt"], says: 'build secret "a": ENOENT' },
+  { args: ["--secret", "id=a,env=NOWHERE"], says: 'the environment has no "NOWHERE"' },
+  { args: ["--cache-from", "type=local"], says: 'needs "src"' },
+  { args: ["--build-context", "more=oci-layout://x"], says: "is no context" },
+])("$args: $says", async ({ args, says }) => {
+  const { build } = await createProject(two);
+  const { code, stdout, stderr } = await build([...args, "--filter", "one"]);
+  expect(stdout + stderr).toContain(says);
+  expect(code).toBe(1);
+});
+
+test.for([
+  { args: ["--shm-size", "much"], env: {}, says: "such as 64m" },
+  { args: ["--label", "word"], env: {}, says: "expected NAME=VALUE" },
+  { args: ["--ssh", "default"], env: {}, says: "there is no agent" },
+  { args: [], env: { SOURCE_DATE_EPOCH: "yesterday" }, says: "expected seconds since 1970" },
+  { args: ["--output", '"type=oci'], env: {}, says: "Expected KEY=VALUE" },
+])("wrong use is told before anything is built: $args $env", async ({ args, env, says }) => {
+  const { build } = await createProject(two);
+  const { code, stderr, stdout } = await build(args, env as Record<string, string>);
+  expect(stderr + stdout).toContain(says);
+  expect(code).toBe(2);
+});
