@@ -74,11 +74,11 @@ export class Daemons {
           this.#known.get(each.address) ?? this.#create(each.address, each.serverName),
         ]),
       );
-      this.#refreshedAt = performance.now();
     } catch (error) {
       if (this.#known.size === 0) throw error;
       log.warn({ buildkit: addresses.join() }, `the daemons that are known stay: ${messageOf(error)}`);
     }
+    this.#refreshedAt = performance.now();
   }
 
   #create(address: string, serverName: string | undefined): Daemon {
@@ -93,6 +93,7 @@ export class Daemons {
   async check(daemon: Daemon, { signal }: { signal: AbortSignal }): Promise<string> {
     try {
       const { version } = await daemon.client.check({ signal });
+      if (!daemon.isHealthy) this.#options.log.info({ buildkit: daemon.address }, "BuildKit answers again");
       if (daemon.lost.signal.aborted) daemon.lost = new AbortController();
       Object.assign(daemon, { version, isHealthy: true, silence: 0 });
       return version;

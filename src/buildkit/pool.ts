@@ -3,7 +3,6 @@
  * when all places there are taken; and once more to another one when the daemon is lost under it. Daemons are checked
  * every 1.5 s: no build goes to one that failed, or was silent for 3 s, until it answers again.
  */
-import { setMaxListeners } from "node:events";
 import { BuilderError } from "../errors.ts";
 import { parseAddress } from "./address.ts";
 import { describeAbort } from "./call-error.ts";
@@ -52,7 +51,6 @@ export function createBuildkitPool({ slots, ...options }: PoolOptions): Buildkit
   const daemons = new Daemons(options);
   const places = createPlaces(() => daemons.all, { slots });
   const closed = new AbortController();
-  setMaxListeners(0, closed.signal);
   const isAlone = addresses.length === 1 && addresses.every(isFixed);
   const watch = isAlone ? undefined : repeat(() => watchOnce(daemons, places), checkEveryMs);
   return {
