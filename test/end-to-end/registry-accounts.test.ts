@@ -3,10 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { createBuildkit } from "../../src/buildkit/client.ts";
+import type { BuildRequest } from "../../src/buildkit/solve-request.ts";
 import { createPushTarget } from "../../src/compose/push-target.ts";
 import { createRegistrySignIn } from "../../src/compose/registry-sign-in.ts";
 import { createLog } from "../../src/log.ts";
 import { createCredentials } from "../../src/registry/credentials.ts";
+import { createPermit, openPermit } from "../../src/registry/permit.ts";
 import { createMemoryContext } from "../buildkit/memory-context.ts";
 import { account, startAuthRegistry } from "../registry/auth-registry.ts";
 import { startTokenServer, type TokenServer } from "../registry/token-server.ts";
@@ -45,6 +47,9 @@ interface Change {
   config?: string;
   patterns?: readonly string[];
   dockerfile?: string;
+  /** As on one's own machine. */
+  isOpen?: boolean;
+  cacheTo?: NonNullable<BuildRequest["cacheTo"]>;
   /** Hears what the daemon is given instead of it. */
   onPassword?: () => void;
 }
@@ -55,7 +60,8 @@ async function push(host: string, repository: string, change: Change) {
   const credentials = createCredentials({ folder: join(folder, `config-${config}`) });
   const target = createPushTarget({ setting: true, mirror: undefined, credentials });
   const image = `${host}/${repository}:1`;
-  const signIn = createRegistrySignIn({ credentials, target, patterns })([image]);
+  const permitFor = (images: readonly string[]) => (change.isOpen ? openPermit : createPermit({ images, patterns }));
+  const signIn = createRegistrySignIn({ credentials, target, permitFor })([image]);
   const buildkit = createBuildkit({ address: inject("buildkit"), log });
   try {
     return await buildkit.build(
@@ -68,6 +74,7 @@ async function push(host: string, repository: string, change: Change) {
           return found;
         },
         tokens: signIn.tokens,
+        ...(change.cacheTo && { cacheTo: change.cacheTo }),
       },
       { signal, onEvent: () => undefined },
     );
@@ -127,6 +134,14 @@ test("K3 what one build may pull is not there for another one, although the daem
   const dockerfile = `FROM ${hosts.token}/team/base:1\nLABEL some=thing\n`;
   await push(hosts.token, "friend/one", { dockerfile, patterns: [`${hosts.token}/team/*`] });
   await expect(push(hosts.token, "stranger/two", { dockerfile })).rejects.toMatchObject({ code: "registry_denied" });
+});
+
+test("on one's own machine a build may have and leave behind what its account may, caches too", async () => {
+  const dockerfile = `FROM ${hosts.token}/team/base:1\nCOPY a /at-home\n`;
+  const cacheTo = [{ type: "registry", attrs: { ref: `${hosts.token}/caches/mine:1`, "registry.insecure": "true" } }];
+  await push(hosts.token, "home/one", { dockerfile, isOpen: true, cacheTo });
+  expect(await digestAt(`${hosts.token}/caches/mine:1`)).toMatch(/^sha256:/);
+  await expect(push(hosts.token, "stranger/four", { cacheTo })).rejects.toMatchObject({ code: "registry_denied" });
 });
 
 test("what is open to all is pulled without showing the account", async () => {
