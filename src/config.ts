@@ -69,6 +69,31 @@ const settings = {
     parse: list,
     help: "Template repositories that pushed stacks may use, separated by commas; #REF pins one to a branch or tag.",
   }),
+  templateSources: setting(["template_sources"], {
+    fallback: "",
+    parse: list,
+    help: "Further template repositories that pushed stacks may name in configuration.templates, separated by commas; * stands for any text without /, and commits (#sha-HEX) may be named only where a pattern has a #.",
+  }),
+  repositoryTemplates: setting(["enable_repository_templates"], {
+    fallback: "true",
+    parse: flag,
+    help: "Whether the template/ folder of a pushed repository counts.",
+  }),
+  templateStoreUrl: setting(["template_store_url", "OPENFAAS_TEMPLATE_STORE_URL"], {
+    fallback: "",
+    parse: optional(url("https:", "http:")),
+    help: "List of templates (JSON) that is searched last. Not set: build takes the official store, serve none.",
+  }),
+  templateRefreshMs: setting(["template_refresh_ms"], {
+    fallback: "3600000",
+    parse: count,
+    help: "How long a branch or tag of a template repository counts as what it was, in milliseconds.",
+  }),
+  gitCacheBytes: setting(["git_cache_bytes"], {
+    fallback: String(5 * 1024 ** 3),
+    parse: count,
+    help: "Most bytes kept of repositories, and as many of templates, so that the next fetch is cheap; 0 = nothing is kept.",
+  }),
   dockerfileLang: setting(["enable_dockerfile_lang"], {
     fallback: "true",
     parse: flag,

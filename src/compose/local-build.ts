@@ -1,4 +1,3 @@
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createBuildkit } from "../buildkit/client.ts";
@@ -19,6 +18,7 @@ import { backoffOf } from "../pipeline/retry.ts";
 import { assembleAll, runBuild, type Watcher } from "../pipeline/run-build.ts";
 import type { Tree } from "../pipeline/tree.ts";
 import { createCredentials } from "../registry/credentials.ts";
+import { createTemplates, type LocalTemplates } from "./local-templates.ts";
 import { createPushTarget } from "./push-target.ts";
 
 /** Which functions of a folder are meant, and how its stack file is read. */
@@ -49,10 +49,10 @@ export const toolsFolder = fileURLToPath(new URL("../../.tools/bin", import.meta
 
 /** Builds the functions of a folder of this disk. */
 export async function buildFolder(request: BuildRequest, around: BuildSurroundings): Promise<PushOutcome> {
-  const { config, surroundings, log, watcher, signal } = around;
+  const { config, log, watcher, signal } = around;
   await using daemon = await provideBuildkit(around);
   const buildkit = createBuildkit({ address: daemon.address, force: config.buildkitForce, log });
-  await using templates = createTemplates({ surroundings, log, signal });
+  await using templates = createTemplates({ ...around, folder: request.folder });
   try {
     await buildkit.check({ signal });
     const credentials = createCredentials({ folder: config.dockerConfig });
@@ -63,7 +63,7 @@ export async function buildFolder(request: BuildRequest, around: BuildSurroundin
       return buildkit.build({ ...rest, noCache: request.noCache, image: names, credentials }, options);
     };
     return await runBuild(treeOf(request.folder), createPlainSteps(signal), {
-      ...rules(request, { config, openTemplates: templates.open }),
+      ...rules(request, { config, templates }),
       assemble: createFunctionContext,
       build,
       ...(request.push && { readDigest: target.readDigest }),
@@ -85,8 +85,8 @@ export async function shrinkwrapFolder(
   request: LocalRequest & { readonly target: string },
   { config, surroundings, log, signal }: Omit<BuildSurroundings, "watcher">,
 ): Promise<readonly string[]> {
-  await using templates = createTemplates({ surroundings, log, signal });
-  const hands = { ...rules(request, { config, openTemplates: templates.open }), assemble: createFunctionContext };
+  await using templates = createTemplates({ config, folder: request.folder, surroundings, log, signal });
+  const hands = { ...rules(request, { config, templates }), assemble: createFunctionContext };
   const contexts = await assembleAll(treeOf(request.folder), hands);
   const folders: string[] = [];
   for (const { name, context } of contexts) {
@@ -102,10 +102,7 @@ function treeOf(folder: string): Tree {
   return { folder, context: createDirectoryContext(folder, { within: folder, links: "resolve" }) };
 }
 
-function rules(
-  request: LocalRequest,
-  { config, openTemplates }: { config: Config; openTemplates(url: string): Promise<Tree> },
-): PlanHands {
+function rules(request: LocalRequest, { config, templates }: { config: Config; templates: LocalTemplates }): PlanHands {
   return {
     ...(request.stackFile && { stackFile: request.stackFile }),
     ...(request.variables && { variables: request.variables }),
@@ -115,7 +112,7 @@ function rules(
     dockerfileLang: true,
     templateUrls: config.customTemplates,
     allowsSource: () => true,
-    openTemplates,
+    ...templates.hands,
   };
 }
 
@@ -130,35 +127,4 @@ async function provideBuildkit({ config, surroundings, log, signal }: BuildSurro
     log,
     signal,
   });
-}
-
-interface Templates extends AsyncDisposable {
-  open(url: string): Promise<Tree>;
-}
-
-/** Template repositories, each fetched once; git is loaded only where one is named. */
-function createTemplates({
-  surroundings,
-  log,
-  signal,
-}: Pick<BuildSurroundings, "surroundings" | "log" | "signal">): Templates {
-  const open = new Map<string, Promise<Tree & AsyncDisposable>>();
-  const fetch = async (url: string) => {
-    const { createGit } = await import("../git/git.ts");
-    const git = createGit({ temporaryFolder: tmpdir(), allowHttp: true, environment: surroundings.environment, log });
-    const checkout = await git.checkoutRef({ url }, { signal });
-    return { ...treeOf(checkout.folder), [Symbol.asyncDispose]: () => checkout[Symbol.asyncDispose]() };
-  };
-  return {
-    open(url) {
-      const tree = open.get(url) ?? fetch(url);
-      open.set(url, tree);
-      return tree;
-    },
-    async [Symbol.asyncDispose]() {
-      for (const tree of await Promise.allSettled(open.values())) {
-        if (tree.status === "fulfilled") await tree.value[Symbol.asyncDispose]();
-      }
-    },
-  };
 }

@@ -17,6 +17,7 @@ import { createTrees, type OwnedTree } from "../pipeline/trees.ts";
 import type { LookUpCredentials } from "../registry/credentials.ts";
 import type { Github } from "./github.ts";
 import type { PushTarget } from "./push-target.ts";
+import { createTemplateRules } from "./template-rules.ts";
 
 /** Builds and pushes one image; waits for a free place first. */
 export type ImageBuild = BuildHands["build"];
@@ -53,6 +54,7 @@ export function createPushHands(
   }: { git: Git; github: Github; buildImage: ImageBuild; target: PushTarget; log: Log },
 ): PushHands {
   const registry = config.pushRegistry ?? "";
+  const templateRules = createTemplateRules(config, { log });
   return {
     trees: createTrees({
       checkout: async (push, options) => ownedTree(await git.checkout(await github.sourceOf(push, options), options)),
@@ -65,8 +67,7 @@ export function createPushHands(
       variables: {},
       imageOf: ({ name, image }) => imageOfPush({ registry, image: image || name, push }),
       dockerfileLang: config.dockerfileLang,
-      templateUrls: config.customTemplates,
-      allowsSource: (url) => config.customTemplates.includes(url),
+      ...templateRules,
     }),
     assemble: createFunctionContext,
     build: buildImage,

@@ -7,7 +7,6 @@ import { type Database, openDatabase } from "../database/database.ts";
 import { deleteDeliveries, storeDelivery } from "../database/deliveries.ts";
 import { startPostgres } from "../database/embedded-postgres.ts";
 import { BuilderError, messageOf } from "../errors.ts";
-import { createGit } from "../git/git.ts";
 import { type Engine, startEngine } from "../jobs/engine.ts";
 import type { Log } from "../log.ts";
 import type { Delivery } from "../model/delivery.ts";
@@ -18,6 +17,7 @@ import { createCredentials } from "../registry/credentials.ts";
 import { createApp } from "../server/app.ts";
 import { listen } from "../server/listen.ts";
 import { createBuildDoor, createWebhookDoor } from "./doors.ts";
+import { createServerGit } from "./git.ts";
 import { createGithub } from "./github.ts";
 import { createImageBuild, createPushHands } from "./push-hands.ts";
 import { createPushTarget } from "./push-target.ts";
@@ -62,8 +62,7 @@ export async function startService(
   const credentials = createCredentials({ folder: config.dockerConfig });
   const target = createPushTarget({ setting: config.insecure, credentials });
   const buildImage = createImageBuild({ buildkit, target, credentials, limit: createLimit(config.maxInflight) });
-  const allowHttp = config.githubApiUrl.startsWith("http:");
-  const git = createGit({ temporaryFolder, allowHttp, environment: surroundings.environment, log });
+  const git = createServerGit(config, { temporaryFolder, surroundings, log });
   const github = createGithub(config, { secrets, log });
   const hands = createPushHands(config, { git, github, buildImage, target, log });
 

@@ -103,7 +103,9 @@ async function findOffered(stack: Stack, search: Search): Promise<FoundTemplate>
     const found = await readAt(source, search);
     if (found) return found;
   }
-  const stored = await hands.findInStore?.(folder);
+  const stored = await hands.findInStore?.(folder).catch((error) => {
+    throw placedAt(definition.langLocation, error);
+  });
   const found = stored === undefined ? undefined : await readFrom(sourceAt(stored, ref) ?? stored, search);
   if (found) return found;
   const own = hands.repositoryTemplates === false ? [] : ["template/ of the repository"];
