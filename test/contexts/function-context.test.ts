@@ -1,4 +1,4 @@
-import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { mkdir, rename, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { createFunctionContext } from "../../src/contexts/function-context.ts";
@@ -140,6 +140,17 @@ describe("a function's context", () => {
     await symlink("../repo-secret", join(project.folder, "repo/linked-out"));
     expect(() => createFunctionContext(project.parts({ handler }))).toThrow(fault(code, "handler"));
   });
+
+  test.for(["fn", "fn/sub", "shared"])(
+    "S1 S4 the check holds when %s becomes a link out while it is read",
+    async (place) => {
+      await using project = await createProject();
+      const context = createFunctionContext(project.parts({ copy: ["shared"] }));
+      await rename(join(project.folder, "repo", place), join(project.folder, "moved"));
+      await symlink(join(project.folder, "repo-secret"), join(project.folder, "repo", place));
+      await expect(pathsOf(context)).rejects.toThrow(fault("path_forbidden"));
+    },
+  );
 
   test.for<[string, string]>([
     ["../repo-secret", "path_forbidden"],
