@@ -1,4 +1,4 @@
-import { BuilderError, type ErrorCode, type Location } from "../errors.ts";
+import { BuilderError, type ErrorCode, type Fault, type Location } from "../errors.ts";
 
 /**
  * How a piece of work ended, as plain JSON for the database. Errors are values here: an error that the engine stored
@@ -14,6 +14,7 @@ interface KnownError {
   readonly message: string;
   readonly fix: string;
   readonly location?: Location;
+  readonly faults?: readonly Fault[];
 }
 
 /** What a step answers is kept with the push for weeks: a digest, a plan; never a log. */
@@ -38,8 +39,9 @@ export async function recordOf(
 
 function errorRecord(error: unknown): StepRecord {
   if (error instanceof BuilderError) {
-    const { code, message, fix, location } = error;
-    return { ok: false, known: { code, message, fix, ...(location && { location }) } };
+    const { code, message, fix, location, faults } = error;
+    const told = faults.length > 0 ? { faults } : {};
+    return { ok: false, known: { code, message, fix, ...(location && { location }), ...told } };
   }
   const { message, stack = "" } = error instanceof Error ? error : new Error(String(error));
   return { ok: false, bug: { message, stack: stack.slice(0, maxStackLength) } };
@@ -49,8 +51,8 @@ function errorRecord(error: unknown): StepRecord {
 export function answerOf<T>(record: StepRecord): T {
   if (record.ok) return record.value as T;
   if ("known" in record) {
-    const { code, message, fix, location } = record.known;
-    throw new BuilderError(code, message, { fix, ...(location && { location }) });
+    const { code, message, fix, location, faults } = record.known;
+    throw new BuilderError(code, message, { fix, ...(location && { location }), ...(faults && { faults }) });
   }
   const bug = new Error(record.bug.message);
   bug.stack = record.bug.stack;

@@ -1,5 +1,6 @@
 import { parseEnv } from "node:util";
-import { parseYaml, textMap } from "./yaml.ts";
+import { parseYaml } from "./yaml.ts";
+import { textMap } from "./yaml-value.ts";
 
 /**
  * Parses a settings file: lines of NAME=value as an environment file has them, or YAML: a flat map, or the map

@@ -1,171 +1,155 @@
-import {
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  type Pair,
-  parseDocument,
-  visit,
-} from "yaml";
-import { BuilderError, type Location } from "../errors.ts";
+import { type Document, Lexer, LineCounter, type Node, parseDocument, visit } from "yaml";
+import type { Fault, Location } from "../errors.ts";
+import { createFindings, type Findings } from "./faults.ts";
+import { createYamlValue, type YamlValue } from "./yaml-value.ts";
 
-/**
- * Reads a person's YAML as Go's decoder reads it into strings: a scalar keeps its source text (`1.10`, `0123`, `yes`),
- * `~`, `null` and nothing are "", unknown keys are nobody's business. Every value knows its line, so that every fault
- * can be shown where it stands. Hostile text is the normal case: size, depth and aliases are bounded.
+/*
+ * YAML as Go's decoder reads it into strings: the first document, a scalar keeps its source text (`1.10`, `0123`,
+ * `yes`), `~`, `null` and nothing are "", unknown keys are nobody's business. Every value knows its place, so that every
+ * fault can be shown where it stands. Hostile text is the normal case: size, depth, aliases and what they expand to are
+ * bounded, and nothing takes longer than in proportion to that.
  */
-export interface YamlValue {
-  readonly location: Location;
-  /** True for `~`, `null`, an empty value or an absent document. */
-  readonly isNull: boolean;
-  /** The text of a scalar. */
-  text(): string;
-  /** YAML 1.1's words for yes and no, unquoted. */
-  flag(): boolean;
-  /** The values of a list; none for null. */
-  items(): readonly YamlValue[];
-  /** The values of a map by their keys, merges (`<<`) applied; none for null. */
-  fields(): ReadonlyMap<string, YamlValue>;
-  /** An error about this value. */
-  fault(message: string): BuilderError;
-}
 
 const maxBytes = 1024 * 1024;
-const maxFields = 10_000;
-/** Each look-up of an alias walks the document. */
+/** Signs and words of YAML. A thousand functions of twenty lines have 160 000; parsing takes its time for each. */
+const maxLexemes = 250_000;
 const maxAliases = 1000;
-const maxMerges = 20;
+/** How often values may be read, each alias of them anew. */
+const maxNodes = 100_000;
+/** What aliases may add to the text. */
+const maxAliasCharacters = 512 * 1024;
+/** What Go's decoder refuses: it reads no control characters, and no halves of characters. */
+const forbidden = /[\p{Cc}--[\t\n\r\u0085]]|[\p{Cs}\ufffe\uffff]/v;
 
 /**
- * Parses the first document of a text.
+ * Reads a YAML text, and goes on after a fault, so that all are found at once.
  * @param file its path, as it shall stand in errors
- * @throws BuilderError `stack_invalid` with the line of the first fault
+ * @param read makes what the caller needs of the values
+ * @throws BuilderError `stack_invalid` with every fault and its place
+ */
+export function readYaml<T>(
+  text: string,
+  file: string,
+  read: (root: YamlValue) => T,
+): { value: T; warnings: readonly Fault[] } {
+  const findings = createFindings(text);
+  const value = read(parse(text, file, { findings, ofValues: findings }));
+  findings.check();
+  return { value, warnings: findings.warnings };
+}
+
+/**
+ * Parses a YAML text. The values throw at the first fault.
+ * @param file its path, as it shall stand in errors
+ * @throws BuilderError `stack_invalid` with its place
  */
 export function parseYaml(text: string, file: string): YamlValue {
-  if (Buffer.byteLength(text) > maxBytes) {
-    throw new BuilderError("stack_invalid", `${file} is larger than 1 MiB`, { location: { path: file, line: 1 } });
-  }
-  const lines = new LineCounter();
-  const document = parseBounded(text, file, lines);
-  const fault = document.errors.find((error) => error.code !== "MULTIPLE_DOCS");
-  if (fault) {
-    const [sentence = ""] = fault.message.split(" at line ");
-    const { line, col } = fault.linePos?.[0] ?? { line: 1, col: 1 };
-    const location = { path: file, line, column: col };
-    throw new BuilderError("stack_invalid", `${file} line ${line}: ${sentence}`, { cause: fault, location });
-  }
-  checkAliases(document, file);
-  return readValue({ document, file, lines, merges: 0 }, document.contents);
-}
-
-/** The texts of a map by their keys; none for null. A record without prototype: `__proto__` is a key like any other. */
-export function textMap(map: YamlValue | undefined): Readonly<Record<string, string>> {
-  const record: Record<string, string> = Object.create(null);
-  for (const [key, value] of map?.fields() ?? []) record[key] = value.text();
-  return record;
-}
-
-function parseBounded(text: string, file: string, lineCounter: LineCounter): Document.Parsed {
-  try {
-    return parseDocument(text, { schema: "failsafe", merge: true, uniqueKeys: true, lineCounter, prettyErrors: true });
-  } catch (cause) {
-    // Thousands of brackets inside each other end the parser's stack.
-    throw new BuilderError("stack_invalid", `${file} is nested too deeply`, {
-      cause,
-      location: { path: file, line: 1 },
-    });
-  }
-}
-
-function checkAliases(document: Document.Parsed, file: string): void {
-  let aliases = 0;
-  visit(document, { Alias: () => (++aliases > maxAliases ? visit.BREAK : undefined) });
-  if (aliases > maxAliases) {
-    throw new BuilderError("stack_invalid", `${file} has more than ${maxAliases} aliases`, {
-      location: { path: file, line: 1 },
-    });
-  }
-}
-
-interface Source {
-  readonly document: Document.Parsed;
-  readonly file: string;
-  readonly lines: LineCounter;
-  /** How many merges lead here: a map may name itself. */
-  readonly merges: number;
-}
-
-function readValue(source: Source, given: unknown, nearby?: unknown): YamlValue {
-  const node = isAlias(given) ? given.resolve(source.document) : given;
-  const location = locate(source, given ?? nearby);
-  const fault = (message: string) =>
-    new BuilderError("stack_invalid", `${source.file} line ${location.line}: ${message}`, { location });
-  const isNull = isNullNode(node);
-  return {
-    location,
-    isNull,
-    fault,
-    text() {
-      if (isNull) return "";
-      if (!isScalar(node)) throw fault(`expected a text, found ${kindOf(node)}`);
-      return String(node.value);
-    },
-    flag() {
-      const word = isScalar(node) && node.type === "PLAIN" ? words.get(String(node.value).toLowerCase()) : undefined;
-      if (word === undefined) throw fault(`expected true or false, found ${kindOf(node)}`);
-      return word;
-    },
-    items() {
-      if (isNull) return [];
-      if (!isSeq(node)) throw fault(`expected a list, found ${kindOf(node)}`);
-      return node.items.map((item) => readValue(source, item, node));
-    },
-    fields() {
-      if (isNull) return new Map();
-      if (!isMap(node)) throw fault(`expected a map, found ${kindOf(node)}`);
-      if (source.merges > maxMerges) throw fault(`more than ${maxMerges} merges inside each other`);
-      const fields = new Map<string, YamlValue>();
-      collectFields(source, node.items, fields);
-      if (fields.size > maxFields) throw fault(`more than ${maxFields} keys`);
-      return fields;
+  const findings = createFindings(text);
+  const strict: Findings = {
+    ...findings,
+    fault(...found) {
+      findings.fault(...found);
+      findings.check();
     },
   };
+  return parse(text, file, { findings, ofValues: strict });
 }
 
-const words = new Map([
-  ...["true", "yes", "on", "y"].map((word) => [word, true] as const),
-  ...["false", "no", "off", "n"].map((word) => [word, false] as const),
-]);
+function parse(
+  text: string,
+  file: string,
+  { findings, ofValues }: { findings: Findings; ofValues: Findings },
+): YamlValue {
+  const top = { path: file, line: 1, column: 1 };
+  checkCharacters(text, { findings, top });
+  if (Buffer.byteLength(text) > maxBytes) findings.fault("the file is larger than 1 MiB", top);
+  else if (countLexemes(text) > maxLexemes) findings.fault(`the file has more than ${maxLexemes} words and signs`, top);
+  findings.check();
+  const lines = new LineCounter();
+  const placeOf = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return { path: file, line: Math.max(line, 1), column: Math.max(col, 1) };
+  };
+  const document = parseBounded(text, lines, { findings, top });
+  checkSyntax(document, placeOf, findings);
+  const targets = linkAliases(document, placeOf, { findings, top });
+  findings.check();
+  const left = { nodes: maxNodes, characters: text.length + maxAliasCharacters };
+  return createYamlValue(document.contents, { targets, findings: ofValues, placeOf, left });
+}
 
-/** A key of the map itself wins over a merged one, an earlier merge over a later one. */
-function collectFields(source: Source, pairs: readonly Pair[], fields: Map<string, YamlValue>): void {
-  const merges: unknown[] = [];
-  for (const { key, value } of pairs) {
-    if (isScalar(key) && typeof key.value === "symbol") merges.push(value);
-    else fields.set(readValue(source, key).text(), readValue(source, value, key));
+function countLexemes(text: string): number {
+  let count = 0;
+  for (const _ of new Lexer().lex(text)) if (++count > maxLexemes) break;
+  return count;
+}
+
+function checkCharacters(text: string, { findings, top }: Reporting): void {
+  const found = forbidden.exec(text);
+  if (!found) return;
+  const before = text.slice(0, found.index).split("\n");
+  const sign = found[0].codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0");
+  findings.fault(`control characters are not allowed: found U+${sign}`, {
+    ...top,
+    line: before.length,
+    column: (before.at(-1)?.length ?? 0) + 1,
+  });
+}
+
+interface Reporting {
+  readonly findings: Findings;
+  readonly top: Location;
+}
+
+function parseBounded(text: string, lineCounter: LineCounter, { findings, top }: Reporting): Document.Parsed {
+  try {
+    // Its own test for keys that stand twice takes time in the square of their number.
+    return parseDocument(text, {
+      schema: "failsafe",
+      merge: true,
+      uniqueKeys: false,
+      lineCounter,
+      prettyErrors: false,
+    });
+  } catch (cause) {
+    // Thousands of brackets inside each other end the parser's stack.
+    findings.fault("the file is nested too deeply", top);
+    findings.check();
+    throw cause;
   }
-  for (const merge of merges.flatMap((value) => (isSeq(value) ? value.items : [value]))) {
-    const merged = readValue({ ...source, merges: source.merges + 1 }, merge).fields();
-    for (const [key, value] of merged) if (!fields.has(key)) fields.set(key, value);
+}
+
+/** One fault a line: a parser that has lost its way finds more of them than there are. */
+function checkSyntax(document: Document.Parsed, placeOf: (offset: number) => Location, findings: Findings): void {
+  const seen = new Set<number>();
+  for (const error of document.errors) {
+    const place = placeOf(error.pos[0]);
+    if (error.code === "MULTIPLE_DOCS" || seen.has(place.line)) continue;
+    seen.add(place.line);
+    findings.fault(/call stack/.test(error.message) ? "the file is nested too deeply" : error.message, place);
   }
 }
 
-function isNullNode(node: unknown): boolean {
-  if (node === null || node === undefined) return true;
-  return isScalar(node) && node.type === "PLAIN" && ["", "~", "null", "Null", "NULL"].includes(String(node.value));
-}
-
-function kindOf(node: unknown): string {
-  if (isMap(node)) return "a map";
-  if (isSeq(node)) return "a list";
-  return isScalar(node) ? `"${String(node.value).slice(0, 60)}"` : "nothing";
-}
-
-function locate({ file, lines }: Source, node: unknown): Location {
-  const offset = (node as Node | undefined)?.range?.[0] ?? 0;
-  const { line, col } = lines.linePos(offset);
-  return { path: file, line: Math.max(line, 1), column: Math.max(col, 1) };
+/** What each alias stands for, found in one walk. An alias inside of what it stands for has no end. */
+function linkAliases(
+  document: Document.Parsed,
+  placeOf: (offset: number) => Location,
+  { findings, top }: Reporting,
+): ReadonlyMap<unknown, Node> {
+  const anchors = new Map<string, Node>();
+  const targets = new Map<unknown, Node>();
+  visit(document, {
+    Value: (_key, node) => void (node.anchor && anchors.set(node.anchor, node)),
+    Alias: (_key, node, path) => {
+      const target = anchors.get(node.source);
+      const name = `"${node.source.slice(0, 60)}"`;
+      const place = placeOf(node.range?.[0] ?? 0);
+      if (!target) findings.fault(`unknown anchor ${name} referenced`, place);
+      else if (path.includes(target)) findings.fault(`anchor ${name} value contains itself`, place);
+      else targets.set(node, target);
+      return targets.size > maxAliases ? visit.BREAK : undefined;
+    },
+  });
+  if (targets.size > maxAliases) findings.fault(`the file has more than ${maxAliases} aliases`, top);
+  return targets;
 }

@@ -18,6 +18,16 @@ describe("the record of a step", () => {
     expect(thrown).toMatchObject({ http: 422, state: "failure", transient: false });
   });
 
+  it("keeps every fault of a file", async () => {
+    const location = { path: "stack.yml", line: 3, column: 5 };
+    const faults = [{ message: "bad", location, excerpt: "3 | x: y\n  |    ^" }];
+    const error = new BuilderError("stack_invalid", "stack.yml line 3: bad", { location, faults });
+    const record = await stored(() => Promise.reject(error));
+    expect(catching(() => answerOf(record))).toMatchObject({ location, faults });
+    const plain = await stored(() => Promise.reject(new BuilderError("build_failed", "x")));
+    expect(catching(() => answerOf(plain))).toMatchObject({ faults: [] });
+  });
+
   it("keeps a bug's message and stack, and it is no BuilderError", async () => {
     const bug = new TypeError("x is not a function");
     const record = await stored(() => Promise.reject(bug));

@@ -1,5 +1,10 @@
-import { expect, test } from "vitest";
-import { parseYaml, textMap } from "../../src/model/yaml.ts";
+import { expect, test, vi } from "vitest";
+import { BuilderError } from "../../src/errors.ts";
+import { parseYaml, readYaml } from "../../src/model/yaml.ts";
+import { textMap } from "../../src/model/yaml-value.ts";
+
+/** A busy machine takes its time. */
+vi.setConfig({ testTimeout: 60_000 });
 
 const read = (text: string) => parseYaml(text, "stack.yml").fields();
 
@@ -18,6 +23,9 @@ test.for([
   ["", ""],
   ['"quoted ~"', "quoted ~"],
   ["'null'", "null"],
+  ["!!str ~", "~"],
+  ["!!binary aGk=", "hi"],
+  ["!custom 1.10", "1.10"],
 ])("the scalar %s is read as the text %j", ([source, text]) => {
   expect(read(`key: ${source}`).get("key")?.text()).toBe(text);
 });
@@ -27,15 +35,22 @@ test.for([
   ["yes", true],
   ["On", true],
   ["y", true],
+  ["YES", true],
+  ['"yes"', true],
+  ['!!bool "true"', true],
+  ["TRUE", true],
   ["false", false],
   ["off", false],
+  ["'N'", false],
+  ["", false],
+  ["~", false],
 ] as const)("%s is the flag %s", ([source, flag]) => {
   expect(read(`key: ${source}`).get("key")?.flag()).toBe(flag);
 });
 
 test('a quoted "true" is no flag', () => {
   expect(() => read('key: "true"').get("key")?.flag()).toThrow(
-    'stack.yml line 1: expected true or false, found "true"',
+    'stack.yml line 1: key: expected true or false, found "true"',
   );
 });
 
@@ -90,3 +105,98 @@ test("S5 more than a thousand aliases are refused", () => {
 test("S5 a text of more than a mebibyte is refused", () => {
   expect(() => parseYaml(`a: ${"x".repeat(1024 * 1024)}`, "stack.yml")).toThrow("larger than 1 MiB");
 });
+
+test.for(["tRue", "yEs", "1", "maybe", "!!str true", "[a]"])("%s is no flag", (source) => {
+  expect(() => read(`key: ${source}`).get("key")?.flag()).toThrow("expected true or false");
+});
+
+test("null items of a list are left out, as Go leaves them out", () => {
+  const items = read("a: [x, ~, y, null]\n").get("a")?.items();
+  expect(items?.map((item) => item.text())).toEqual(["x", "y"]);
+});
+
+test("an earlier merge wins over a later one, and the map itself over both", () => {
+  const fields = read("b: &b {x: 1, y: 1}\nc: &c {y: 2, z: 2}\nm: {<<: [*b, *c], z: 3}\n");
+  expect({ ...textMap(fields.get("m")) }).toEqual({ x: "1", y: "1", z: "3" });
+});
+
+test("all faults of a file are told at once, each with line, column, line and caret", () => {
+  const text = "a: [1]\nb:\n  - {c: maybe}\nd: x\n";
+  const thrown = faultsOf(() =>
+    readYaml(text, "stack.yml", (root) => {
+      const fields = root.fields();
+      fields.get("d")?.items();
+      fields.get("b")?.items()[0]?.fields().get("c")?.flag();
+      fields.get("a")?.text();
+    }),
+  );
+  expect(thrown.message).toBe("stack.yml line 1: a: expected a text, found a list (and 2 more)");
+  expect(thrown.faults).toEqual([
+    {
+      message: "a: expected a text, found a list",
+      location: { path: "stack.yml", line: 1, column: 4 },
+      excerpt: "1 | a: [1]\n  |    ^",
+    },
+    {
+      message: 'c: expected true or false, found "maybe"',
+      location: { path: "stack.yml", line: 3, column: 9 },
+      excerpt: "3 |   - {c: maybe}\n  |         ^",
+    },
+    {
+      message: 'd: expected a list, found "x"',
+      location: { path: "stack.yml", line: 4, column: 4 },
+      excerpt: "4 | d: x\n  |    ^",
+    },
+  ]);
+});
+
+test("every line at which the text is no YAML is told", () => {
+  const { faults } = faultsOf(() => parseYaml("a: b: c\nd: [1\ne: {\n", "stack.yml"));
+  expect(faults.map(({ location }) => location.line)).toEqual(expect.arrayContaining([1]));
+  expect(faults.length).toBeGreaterThan(1);
+});
+
+test("S5 a key that stands twice names the line of the first", () => {
+  expect(() => read("fn: 1\nx: 2\nfn: 3\n")).toThrow('mapping key "fn" already defined at line 1');
+});
+
+test.for([
+  ["NUL", "a: \0", "U+0000"],
+  ["an escape", "a: \u001b[31m", "U+001B"],
+  ["half a character", "a: \ud800", "U+D800"],
+] as const)("S5 %s is refused by its number", ([, text, sign]) => {
+  expect(() => parseYaml(text, "stack.yml")).toThrow(`control characters are not allowed: found ${sign}`);
+});
+
+test("S5 a mark of byte order is no part of the text, a tag of another language means nothing", () => {
+  expect(read("\ufeffa: !!js/function 'x'\n").get("a")?.text()).toBe("x");
+});
+
+test.for([
+  ["an unknown anchor", "a: *b\n", 'unknown anchor "b" referenced'],
+  ["an anchor inside itself", "a: &a\n  b: [*a]\n", 'anchor "a" value contains itself'],
+] as const)("S5 %s is an error", ([, text, message]) => {
+  expect(() => parseYaml(text, "stack.yml")).toThrow(message);
+});
+
+test("S5 aliases cannot make little text stand for very much", () => {
+  const text = `x: &x {k: ${"v".repeat(2000)}}\nm:\n${Array.from({ length: 900 }, (_, at) => `  k${at}: *x\n`).join("")}`;
+  const all = () => [...(read(text).get("m")?.fields().values() ?? [])].map((value) => textMap(value));
+  expect(all).toThrow("says more than is read of one");
+});
+
+test("S5 a mebibyte of keys is read in proportion to its length", () => {
+  const text = Array.from({ length: 20_000 }, (_, at) => `key${at}: x\n`).join("");
+  expect(() => read(text)).not.toThrow();
+  const aliases = Array.from({ length: 900 }, (_, at) => `b${at}: *a\n`).join("");
+  expect(() => read(`${text}a: &a [x]\n${aliases}`)).not.toThrow();
+});
+
+function faultsOf(work: () => unknown): BuilderError {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof BuilderError) return error;
+  }
+  throw new Error("expected faults");
+}

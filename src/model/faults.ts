@@ -1,0 +1,109 @@
+import { BuilderError, type ErrorCode, type Fault, type Location } from "../errors.ts";
+import { cleanLine, textWidth } from "./terminal-text.ts";
+
+/** Collects what is wrong with one file, so that a person is told everything at once. */
+export interface Findings {
+  /** Faults of a lower rank are told first, those of the same rank by their place. */
+  fault(message: string, location: Location, options?: { code?: ErrorCode; rank?: number }): void;
+  /** Something that is most likely a mistake, but means no harm to anyone. */
+  warn(message: string, location: Location): void;
+  readonly warnings: readonly Fault[];
+  /** @throws BuilderError with everything that was found wrong; returns where nothing was */
+  check(): void;
+}
+
+/** What a person reads of one file; the rest is told when these are mended. */
+const maxFindings = 20;
+const maxMessageLength = 500;
+const excerptWidth = 100;
+
+/**
+ * Creates the collection of one file's faults.
+ * @param text the file's text, of which lines are shown
+ */
+export function createFindings(text: string): Findings {
+  const faults = new Map<string, Found>();
+  const warnings = new Map<string, Fault>();
+  const faultOf = (message: string, location: Location): Fault => ({
+    message: message.slice(0, maxMessageLength),
+    location,
+    excerpt: excerptOf(text, location),
+  });
+  return {
+    fault(message, location, { code = "stack_invalid", rank = 0 } = {}) {
+      const key = keyOf(message, location);
+      if (faults.size < maxFindings && !faults.has(key))
+        faults.set(key, { code, rank, fault: faultOf(message, location) });
+    },
+    warn(message, location) {
+      const key = keyOf(message, location);
+      if (warnings.size < maxFindings && !warnings.has(key)) warnings.set(key, faultOf(message, location));
+    },
+    get warnings() {
+      return [...warnings.values()];
+    },
+    check() {
+      const [first, ...others] = [...faults.values()].sort(byRankAndPlace);
+      if (first) throw errorOfFaults(first.code, [first.fault, ...others.map(({ fault }) => fault)]);
+    },
+  };
+}
+
+/** A fault at one place of a text, as an error. */
+export function faultAt(
+  text: string,
+  { code, message, location }: { code: ErrorCode; message: string; location: Location },
+): BuilderError {
+  return errorOfFaults(code, [{ message, location, excerpt: excerptOf(text, location) }]);
+}
+
+/** One error of several that tell faults: the first one's code and message, everybody's faults. */
+export function joinErrors(errors: readonly [BuilderError, ...BuilderError[]]): BuilderError {
+  const [first, ...others] = errors;
+  if (others.length === 0) return first;
+  const [fault, ...faults] = errors.flatMap((error) => error.faults).slice(0, maxFindings);
+  return fault ? errorOfFaults(first.code, [fault, ...faults], first) : first;
+}
+
+/** The line of a place, harmless for a terminal, with a caret below its column; a long line is cut around it. */
+export function excerptOf(text: string, { line, column = 1 }: Location): string {
+  const whole = text.split("\n", line)[line - 1]?.replace(/\r$/, "") ?? "";
+  const start = Math.max(0, Math.min(column - 1, whole.length) - excerptWidth / 2);
+  const before = (start > 0 ? "…" : "") + cleanLine(whole.slice(start, column - 1));
+  const after = cleanLine(whole.slice(column - 1, start + excerptWidth));
+  const cut = start + excerptWidth < whole.length ? "…" : "";
+  const gutter = String(line);
+  const caret = " ".repeat(textWidth(before));
+  return `${gutter} | ${before}${after}${cut}\n${" ".repeat(gutter.length)} | ${caret}^`;
+}
+
+/** A fault as a person reads it in a terminal: the place, the sentence, the line with a caret. */
+export function faultText({ message, location, excerpt }: Fault): string {
+  const place = [location.path, location.line, location.column].filter((part) => part !== undefined).join(":");
+  return `${cleanLine(`${place}: ${message}`)}\n${excerpt.replaceAll(/^/gm, "  ")}`;
+}
+
+interface Found {
+  readonly code: ErrorCode;
+  readonly rank: number;
+  readonly fault: Fault;
+}
+
+function keyOf(message: string, { path, line, column }: Location): string {
+  return JSON.stringify([path, line, column, message]);
+}
+
+function byRankAndPlace(a: Found, b: Found): number {
+  const [here, there] = [a.fault.location, b.fault.location];
+  return a.rank - b.rank || here.line - there.line || (here.column ?? 0) - (there.column ?? 0);
+}
+
+function errorOfFaults(code: ErrorCode, faults: readonly [Fault, ...Fault[]], cause?: BuilderError): BuilderError {
+  const [{ message, location }] = faults;
+  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
+  return new BuilderError(code, `${location.path} line ${location.line}: ${message}${more}`, {
+    location,
+    faults,
+    ...(cause && { cause, fix: cause.fix }),
+  });
+}
