@@ -1,7 +1,10 @@
-import { BuilderError, type Location } from "../errors.ts";
-import { parseYaml, textMap, type YamlValue } from "./yaml.ts";
+import type { Fault, Location } from "../errors.ts";
+import { type Deployment, readDeployment } from "./deployment.ts";
+import { knownFields } from "./known-keys.ts";
+import { readYaml } from "./yaml.ts";
+import { textList, textMap, type YamlValue } from "./yaml-value.ts";
 
-/** One function of a stack, as far as building it goes. */
+/** One function of a stack. */
 export interface StackFunction {
   readonly name: string;
   /** Language of a template, or `dockerfile`. */
@@ -13,9 +16,12 @@ export interface StackFunction {
   readonly buildArgs: Readonly<Record<string, string>>;
   /** Names of package groups that the template offers. */
   readonly buildOptions: readonly string[];
+  /** Paths of files by the ids under which a Dockerfile mounts them as secrets. */
+  readonly buildSecrets: Readonly<Record<string, string>>;
   readonly platforms: readonly string[];
   readonly skipBuild: boolean;
-  /** Where the function, and where its `lang`, stands in the file. */
+  readonly deployment: Deployment;
+  /** Where the function's name, and where its `lang`, stands in the file. */
   readonly location: Location;
   readonly langLocation: Location;
 }
@@ -28,82 +34,111 @@ export interface TemplateSource {
 
 export interface Stack {
   readonly functions: readonly StackFunction[];
+  /** `provider.gateway`; "" where there is none. */
+  readonly gateway: string;
   readonly templates: readonly TemplateSource[];
   /** `configuration.copy`: extra paths for every templated function. */
   readonly copy: readonly string[];
+  /** What is most likely a mistake, but does not keep the stack from being read. */
+  readonly warnings: readonly Fault[];
 }
 
 /** The names a stack file may have, the preferred one first (facts: faas-cli takes stack.yaml before stack.yml). */
 export const stackFileNames = ["stack.yaml", "stack.yml"] as const;
 
+/** The keys that faas-cli reads; it ignores all others. */
+const keys = {
+  root: ["version", "provider", "functions", "configuration"],
+  provider: ["name", "gateway"],
+  configuration: ["templates", "copy"],
+  template: ["name", "source"],
+  function: [
+    ...["lang", "handler", "image", "skip_build", "build_args", "build_options", "build_secrets", "platforms"],
+    ...["fprocess", "namespace", "environment", "environment_file", "secrets", "constraints", "labels", "annotations"],
+    ...["limits", "requests", "readonly_root_filesystem"],
+  ],
+} as const;
+
 const maxFunctions = 1000;
 const functionName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+const nameRule = "expected at most 63 lower-case letters, digits and dashes, a letter or digit at both ends";
+
+/** The order in which faas-cli looks: values of the wrong kind, provider, version; then what only we look at. */
+const ranks = { provider: 1, version: 2, content: 3, name: 4 } as const;
 
 /**
- * Parses a stack file as faas-cli reads it; unknown keys are ignored.
+ * Parses a stack file as faas-cli reads it.
  * @param file its path relative to the repository, for errors
- * @throws BuilderError `stack_invalid` or `name_invalid` with the line at fault
+ * @throws BuilderError `stack_invalid` or `name_invalid` with every fault of the file
  */
 export function parseStack(text: string, file: string): Stack {
-  const root = parseYaml(text, file);
-  const top = root.fields();
+  const { value, warnings } = readYaml(text, file, readStack);
+  return { ...value, warnings };
+}
+
+function readStack(root: YamlValue): Omit<Stack, "warnings"> {
+  const top = knownFields(root, keys.root);
   checkVersion(top.get("version"));
-  checkProvider(top.get("provider"), root);
+  const provider = top.get("provider");
+  const providerFields = knownFields(provider, keys.provider);
+  checkProvider(providerFields.get("name"), provider ?? root);
   const functions = [...(top.get("functions")?.fields() ?? [])];
-  if (functions.length === 0) throw root.fault('no function is defined below "functions"');
-  if (functions.length > maxFunctions) throw root.fault(`more than ${maxFunctions} functions`);
-  const configuration = top.get("configuration")?.fields();
+  if (functions.length === 0) root.fault('no function is defined below "functions"', { rank: ranks.content });
+  if (functions.length > maxFunctions) root.fault(`more than ${maxFunctions} functions`, { rank: ranks.content });
+  const configuration = knownFields(top.get("configuration"), keys.configuration);
   return {
-    functions: functions.map(([name, value]) => readFunction(name, value)),
-    templates: (configuration?.get("templates")?.items() ?? []).map(readTemplate),
-    copy: texts(configuration?.get("copy")),
+    functions: functions.slice(0, maxFunctions).map(([name, value]) => readFunction(name, value)),
+    gateway: providerFields.get("gateway")?.text() ?? "",
+    templates: (configuration.get("templates")?.items() ?? []).map(readTemplate),
+    copy: textList(configuration.get("copy")),
   };
 }
 
+/** Scripts know the sentences of faas-cli, so they stand in these two. */
 function checkVersion(version: YamlValue | undefined): void {
   const text = version?.text() ?? "";
-  if (version && text !== "" && text !== "1.0") throw version.fault(`version "${text}" is not known: expected 1.0`);
+  if (!version || text === "" || text === "1.0") return;
+  const rule = `[1.0] are the only valid versions for the stack file - found: ${text.slice(0, 100)}`;
+  version.fault(`version ${JSON.stringify(text.slice(0, 100))} is not known: ${rule}`, { rank: ranks.version });
 }
 
-function checkProvider(provider: YamlValue | undefined, root: YamlValue): void {
-  const name = provider?.fields().get("name");
+function checkProvider(name: YamlValue | undefined, nearby: YamlValue): void {
   const text = name?.text() ?? "";
-  if (text !== "openfaas")
-    throw (name ?? provider ?? root).fault(`provider.name "${text}" is not known: expected openfaas`);
+  if (text === "openfaas") return;
+  const rule = `['openfaas'] is the only valid "provider.name" for the OpenFaaS CLI, but you gave: ${text.slice(0, 100)}`;
+  (name ?? nearby).fault(`provider.name ${JSON.stringify(text.slice(0, 100))} is not known: ${rule}`, {
+    rank: ranks.provider,
+  });
 }
 
 function readFunction(name: string, value: YamlValue): StackFunction {
-  const { location } = value;
+  const at = value.keyLocation;
   if (!functionName.test(name)) {
-    const rule = "expected at most 63 lower-case letters, digits and dashes, a letter or digit at both ends";
-    throw new BuilderError("name_invalid", `${location.path} line ${location.line}: function name "${name}": ${rule}`, {
-      location,
-    });
+    value.fault(`function name ${JSON.stringify(name)}: ${nameRule}`, { code: "name_invalid", rank: ranks.name, at });
   }
-  const fields = value.fields();
+  const fields = knownFields(value, keys.function);
   const text = (key: string) => fields.get(key)?.text() ?? "";
+  const lang = text("lang");
   return {
     name,
-    lang: /^dockerfile$/i.test(text("lang")) ? "dockerfile" : text("lang"),
+    lang: /^dockerfile$/i.test(lang) ? "dockerfile" : lang,
     handler: text("handler"),
     image: text("image"),
     buildArgs: textMap(fields.get("build_args")),
-    buildOptions: texts(fields.get("build_options")),
+    buildOptions: textList(fields.get("build_options")),
+    buildSecrets: textMap(fields.get("build_secrets")),
     platforms: text("platforms")
       .split(",")
       .map((word) => word.trim())
       .filter((word) => word !== ""),
-    skipBuild: fields.get("skip_build")?.isNull === false && (fields.get("skip_build")?.flag() ?? false),
-    location,
-    langLocation: fields.get("lang")?.location ?? location,
+    skipBuild: fields.get("skip_build")?.flag() ?? false,
+    deployment: readDeployment(fields),
+    location: at,
+    langLocation: fields.get("lang")?.location ?? at,
   };
 }
 
 function readTemplate(value: YamlValue): TemplateSource {
-  const fields = value.fields();
+  const fields = knownFields(value, keys.template);
   return { name: fields.get("name")?.text() ?? "", source: fields.get("source")?.text() ?? "" };
-}
-
-function texts(list: YamlValue | undefined): readonly string[] {
-  return (list?.items() ?? []).map((item) => item.text());
 }

@@ -1,24 +1,39 @@
-import { parseYaml } from "./yaml.ts";
+import { knownFields } from "./known-keys.ts";
+import { readYaml } from "./yaml.ts";
+import { textList, type YamlValue } from "./yaml-value.ts";
 
 /** What a template says of itself in its template.yml. */
 export interface Template {
   /** Folder of the handler inside the template, default `function`. */
   readonly handlerFolder: string;
+  /** The process that the watchdog starts, for functions that name none; "" = what the image says. */
+  readonly fprocess: string;
   /** Package groups by name, for `build_options`. */
   readonly buildOptions: ReadonlyMap<string, readonly string[]>;
 }
 
+/** The keys that faas-cli reads. */
+const keys = ["language", "fprocess", "build_options", "welcome_message", "handler_folder", "mount_ssh"];
+
 /**
  * Parses a template.yml.
- * @throws BuilderError `stack_invalid` with its line
+ * @throws BuilderError `stack_invalid` with every fault of it
  */
 export function parseTemplate(text: string, file: string): Template {
-  const fields = parseYaml(text, file).fields();
+  return readYaml(text, file, readTemplate).value;
+}
+
+function readTemplate(root: YamlValue): Template {
+  const fields = knownFields(root, keys);
   const options = (fields.get("build_options")?.items() ?? []).map((option) => {
-    const { name, packages } = Object.fromEntries(option.fields());
-    return [name?.text() ?? "", (packages?.items() ?? []).map((item) => item.text())] as const;
+    const group = knownFields(option, ["name", "packages"]);
+    return [group.get("name")?.text() ?? "", textList(group.get("packages"))] as const;
   });
-  return { handlerFolder: fields.get("handler_folder")?.text() || "function", buildOptions: new Map(options) };
+  return {
+    handlerFolder: fields.get("handler_folder")?.text() || "function",
+    fprocess: fields.get("fprocess")?.text() ?? "",
+    buildOptions: new Map(options),
+  };
 }
 
 /**

@@ -1,5 +1,10 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
+import { BuilderError } from "../../src/errors.ts";
 import { parseStack } from "../../src/model/stack.ts";
+import { faasCli, readWith } from "./faas-cli.ts";
+
+/** A busy machine takes its time. */
+vi.setConfig({ testTimeout: 60_000 });
 
 const stack = (functions: string, rest = "") =>
   parseStack(`provider:\n  name: openfaas\nfunctions:\n${functions}${rest}`, "stack.yml");
@@ -37,12 +42,16 @@ configuration:
         buildOptions: ["dev"],
         platforms: ["linux/amd64", "linux/arm64"],
         skipBuild: true,
-        location: { path: "stack.yml", line: 7, column: 5 },
+        buildSecrets: expect.objectContaining({}),
+        deployment: expect.objectContaining({ fprocess: "", environmentFiles: [] }),
+        location: { path: "stack.yml", line: 6, column: 3 },
         langLocation: { path: "stack.yml", line: 7, column: 11 },
       },
     ],
     templates: [{ name: "node22", source: "https://example.com/templates.git" }],
     copy: ["./common"],
+    gateway: "http://127.0.0.1:8080",
+    warnings: [],
   });
 });
 
@@ -55,9 +64,13 @@ test("a function without a body and one with a number for a name are read", () =
 });
 
 test.for([
-  ["no provider", "functions:\n  a:\n", 'provider.name "" is not known: expected openfaas'],
+  ["no provider", "functions:\n  a:\n", "provider.name \"\" is not known: ['openfaas'] is the only valid"],
   ["another provider", "provider:\n  name: faas\n", 'stack.yml line 2: provider.name "faas" is not known'],
-  ["another version", "version: 1\nprovider:\n  name: openfaas\n", 'version "1" is not known: expected 1.0'],
+  [
+    "another version",
+    "version: 1\nprovider:\n  name: openfaas\n",
+    'version "1" is not known: [1.0] are the only valid versions',
+  ],
   ["no function", "provider:\n  name: openfaas\n", "no function is defined"],
 ] as const)("%s is an error", ([, text, message]) => {
   expect(() => parseStack(text, "stack.yml")).toThrow(message);
@@ -67,7 +80,136 @@ test.for(["../../x", "a/b", "A", "con.", "-a", "a-", "a b", "__proto__", "x".rep
   "S2 the function name %s is refused with its line",
   (name) => {
     expect(() => stack(`  ${name}:\n    lang: x\n`)).toThrow(
-      expect.objectContaining({ code: "name_invalid", location: expect.objectContaining({ line: 5 }) }),
+      expect.objectContaining({ code: "name_invalid", location: { path: "stack.yml", line: 4, column: 3 } }),
     );
   },
 );
+
+const whole = `version: 1.0
+provider: {name: openfaas, gateway: http://127.0.0.1:8080, network: func}
+x-defaults: &defaults
+  labels: {tier: 1.10, on: yes, empty: ~}
+  limits: {memory: 128Mi, cpu: 100m}
+functions:
+  hello:
+    <<: *defaults
+    lang: python3
+    handler: ./hello
+    image: registry:5000/hello:0.1
+    fprocess: python index.py
+    environment: {A: 0123, B: true, C: 0x10, D: 2020-01-01, E: .5, F: "x y", G: ~, H: 1_000, I: 1e3}
+    secrets: [one, ~, two]
+    constraints: [node.role == worker]
+    annotations: {topic: a.b}
+    requests: {memory: 64Mi, cpu: 0.5}
+    readonly_root_filesystem: On
+    namespace: fns
+`;
+
+test("every field for running a function is kept, with the text of its source", () => {
+  const { deployment } = parseStack(whole, "stack.yml").functions[0] ?? {};
+  expect(JSON.parse(JSON.stringify(deployment))).toEqual({
+    fprocess: "python index.py",
+    namespace: "fns",
+    environment: {
+      ...{ A: "0123", B: "true", C: "0x10", D: "2020-01-01", E: ".5", F: "x y", G: "", H: "1_000", I: "1e3" },
+    },
+    environmentFiles: [],
+    secrets: ["one", "two"],
+    constraints: ["node.role == worker"],
+    labels: { tier: "1.10", on: "yes", empty: "" },
+    annotations: { topic: "a.b" },
+    limits: { memory: "128Mi", cpu: "100m" },
+    requests: { memory: "64Mi", cpu: "0.5" },
+    readonlyRootFilesystem: true,
+  });
+});
+
+/** What faas-cli reads of the same text was recorded with the build of July 2026; where there is one it is asked. */
+test("what is read is what faas-cli reads", async () => {
+  const recorded = {
+    environment: { A: "0123", B: "true", C: "0x10", D: "2020-01-01", E: ".5", F: "x y", G: "", H: "1_000", I: "1e3" },
+    labels: { tier: "1.10", on: "yes", empty: "" },
+    annotations: { topic: "a.b" },
+    limits: { memory: "128Mi", cpu: "100m" },
+    requests: { memory: "64Mi", cpu: "0.5" },
+    constraints: ["node.role == worker"],
+    secrets: ["one", "two"],
+    readOnlyRootFilesystem: true,
+  };
+  const { deployment } = parseStack(whole, "stack.yml").functions[0] ?? {};
+  const { environment, labels, annotations, limits, requests, constraints, secrets } = deployment ?? {};
+  const ours = { environment, labels, annotations, limits, requests, constraints, secrets };
+  const { readonlyRootFilesystem: readOnlyRootFilesystem } = deployment ?? {};
+  expect(JSON.parse(JSON.stringify({ ...ours, readOnlyRootFilesystem }))).toEqual(recorded);
+  if (faasCli !== "") expect((await readWith(faasCli, whole))[0]).toMatchObject(recorded);
+});
+
+test("scripts that look for the sentences of faas-cli find them", () => {
+  expect(() => parseStack("provider: {name: faas}\nfunctions: {a: }\n", "s.yml")).toThrow(
+    `['openfaas'] is the only valid "provider.name" for the OpenFaaS CLI, but you gave: faas`,
+  );
+  expect(() => parseStack("version: 1.00\nprovider: {name: openfaas}\nfunctions: {a: }\n", "s.yml")).toThrow(
+    "[1.0] are the only valid versions for the stack file - found: 1.00",
+  );
+});
+
+test("all faults are told at once, in the order in which faas-cli looks: kinds, provider, version, then ours", () => {
+  const text = `version: 2
+provider: {name: faas}
+functions:
+  UPPER:
+    lang: x
+  b:
+    skip_build: "true"
+    secrets: one
+    environment: [A=1]
+    limits: {memory: [1]}
+`;
+  const thrown = catching(() => parseStack(text, "stack.yml"));
+  expect(thrown.faults.map(({ message, location }) => `${location.line}:${location.column} ${message}`)).toEqual([
+    '7:17 skip_build: expected true or false, found "true"',
+    '8:14 secrets: expected a list, found "one"',
+    "9:18 environment: expected a map, found a list",
+    "10:22 memory: expected a text, found a list",
+    expect.stringContaining('2:18 provider.name "faas"'),
+    expect.stringContaining('1:10 version "2"'),
+    expect.stringContaining('4:3 function name "UPPER"'),
+  ]);
+  expect(thrown.message).toMatch(/^stack\.yml line 7: skip_build: .* \(and 6 more\)$/);
+  expect(thrown.faults[0]?.excerpt).toBe('7 |     skip_build: "true"\n  |                 ^');
+});
+
+test.for([
+  ["    enviroment: {A: 1}\n", "enviroment", "environment"],
+  ["    build_arg: {A: 1}\n", "build_arg", "build_args"],
+  ["    Handler: x\n", "Handler", "handler"],
+  ["    limits: {memroy: 1}\n", "memroy", "memory"],
+])("a misspelt key is a warning that names the nearest known one: %s", ([line, key, meant]) => {
+  const { warnings } = stack(`  a:\n    lang: x\n${line}`);
+  expect(warnings.map(({ message }) => message)).toEqual([`unknown key "${key}" is ignored: did you mean "${meant}"?`]);
+  expect(warnings[0]?.location).toMatchObject({ path: "stack.yml", line: 6 });
+});
+
+test("S13 keys that nobody knows and that look like none are ignored without a word", () => {
+  const { warnings, functions } = stack("  a:\n    lang: x\n    network: host\n    x-note: 1\n    registry_auth: y\n");
+  expect(warnings).toEqual([]);
+  expect(functions).toHaveLength(1);
+});
+
+test("a misspelt key that several functions share is told once", () => {
+  const { warnings } = parseStack(
+    "provider: {name: openfaas}\nx: &x {handlr: y}\nfunctions:\n  a: *x\n  b: *x\n",
+    "stack.yml",
+  );
+  expect(warnings).toHaveLength(1);
+});
+
+function catching(work: () => unknown): BuilderError {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof BuilderError) return error;
+  }
+  throw new Error("expected faults");
+}

@@ -6,6 +6,11 @@ const template = parseTemplate(
   "template/go/template.yml",
 );
 
+test("a template names the process that it starts", () => {
+  expect(parseTemplate("fprocess: python index.py\n", "t").fprocess).toBe("python index.py");
+  expect(template.fprocess).toBe("");
+});
+
 test("a template names its handler folder, or it is function", () => {
   expect(template.handlerFolder).toBe("code");
   expect(parseTemplate("", "t").handlerFolder).toBe("function");
