@@ -1,186 +1,165 @@
-import { BuilderError } from "../errors.ts";
+import { BuilderError, type Fault } from "../errors.ts";
+import { faultAt, joinErrors } from "./faults.ts";
+import { applyOperator } from "./substitute-operators.ts";
 
 /*
  * Variables in a stack file, as faas-cli substitutes them (drone/envsubst) in the raw text before it is YAML, comments
- * included. The forms, where E stands for text that may hold expressions itself:
+ * included. P is text up to the closing brace, or one expression:
  *
- *   ${N}                          the value, or nothing
- *   ${N:-E} ${N:=E} ${N=E} ${N:?E} ${N:+E}   the value, or E where it is unset or empty (all five mean the same)
- *   ${#N} ${N^} ${N^^} ${N,} ${N,,}          length, first letter or all upper- or lower-cased
- *   ${N:OFFSET} ${N:OFFSET:LENGTH}           a part; a negative number counts from the end, as in bash
- *   ${N#P} ${N##P} ${N%P} ${N%%P}            without the shortest or longest start or end that matches P (* ? [])
- *   ${N/A/B} ${N//A/B} ${N/#A/B} ${N/%A/B}   A replaced by B: once, everywhere, at the start, at the end
- *   $$ -> $    \\ -> \    \/ -> /            everything else stays, $N too
+ *   ${N}                            the value, or nothing
+ *   ${N:-T} ${N:=T} ${N=T} ${N:?T} ${N:+T}   the value, or T (text and expressions) where it is unset or empty
+ *   ${#N} ${N^} ${N^^} ${N,} ${N,,} bytes of the value; its first letter, or all, in upper or lower case
+ *   ${N:P} ${N:P:P}                 from an offset on; so many bytes; negative: from the end
+ *   ${N#P} ${N##P} ${N%P} ${N%%P}   without the shortest or longest start or end that matches a pattern
+ *   ${N/P/P} //  /#  /%             the first, every, the starting, the ending text replaced; ${N/P/} and // take it out
+ *   $$ -> $    \\ -> \    \/ -> /   outside of expressions, and where they replace; everything else stays, $N too
+ *
+ * Two things go better than there: a negative length, at which it panics, counts from the end; and an expression without
+ * meaning on a line that begins with # stays as it is, with a warning, where there the whole file fails.
  */
 
 /** Names and values that a stack file may see; nothing else of the process is visible to it. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
 const maxDepth = 50;
+const maxFaults = 20;
+const maxLength = 4 * 1024 * 1024;
 
 /**
  * Replaces the variables of a text.
  * @param file its path, for errors
- * @throws BuilderError `stack_invalid` with the line of an expression that has no meaning
+ * @throws BuilderError `stack_invalid` with the place of every expression that has no meaning
  */
-export function substitute(text: string, variables: Variables, file: string): string {
-  const source: Source = { text, variables, file, at: 0, depth: 0 };
-  return readText(source, "");
+export function substitute(
+  text: string,
+  variables: Variables,
+  file: string,
+): { text: string; warnings: readonly Fault[] } {
+  const source: Source = { text, variables, file, at: 0, depth: 0, length: 0 };
+  const parts: string[] = [];
+  const errors: BuilderError[] = [];
+  const warnings: Fault[] = [];
+  while (source.at < text.length && errors.length < maxFaults) {
+    const start = source.at;
+    const read = readNext(source);
+    parts.push(read.text);
+    if (!read.error) continue;
+    if (isComment(text, start) && warnings.length < maxFaults) warnings.push(...read.error.faults);
+    else errors.push(read.error);
+  }
+  const [first, ...others] = errors;
+  if (first) throw joinErrors([first, ...others]);
+  return { text: parts.join(""), warnings };
 }
 
-/** A text being read; `at` moves on. */
+/** An expression without meaning stays, and reading goes on behind its beginning. */
+function readNext(source: Source): { text: string; error?: BuilderError } {
+  const start = source.at;
+  if (!source.text.startsWith("${", start)) return { text: readPlain(source) };
+  try {
+    return { text: readExpression(source) };
+  } catch (error) {
+    if (!(error instanceof BuilderError)) throw error;
+    Object.assign(source, { at: start + 2, depth: 0 });
+    return { text: "${", error };
+  }
+}
+
+/** A text being read; `at` moves on, `length` is what was made of it. */
 interface Source {
   readonly text: string;
   readonly variables: Variables;
   readonly file: string;
   at: number;
   depth: number;
+  length: number;
 }
 
-const escapes: ReadonlySet<string> = new Set(["$$", "\\\\", "\\/"]);
+function isComment(text: string, at: number): boolean {
+  return /^\s*#/.test(text.slice(text.lastIndexOf("\n", at) + 1, at));
+}
 
-/** Reads up to one of the characters in `ends`, which is left, or to the end of the text. */
-function readText(source: Source, ends: string): string {
-  const parts: string[] = [];
-  while (source.at < source.text.length) {
-    const char = source.text.charAt(source.at);
-    if (ends.includes(char)) break;
-    const pair = source.text.slice(source.at, source.at + 2);
-    if (pair === "${") {
-      parts.push(readExpression(source));
-      continue;
-    }
-    const escaped = escapes.has(pair);
-    parts.push(escaped ? pair.charAt(1) : char);
-    source.at += escaped ? 2 : 1;
-  }
-  return parts.join("");
+/** What stands between expressions, its escapes undone. */
+function readPlain(source: Source): string {
+  const length = source.text.slice(source.at).search(/\$\$|\$\{|\\[\\/]/);
+  const end = length < 0 ? source.text.length : source.at + length;
+  const plain = source.text.slice(source.at, end);
+  source.at = end;
+  const pair = source.text.slice(end, end + 2);
+  if (pair === "" || pair === "${") return plain;
+  source.at += 2;
+  return plain + pair.charAt(1);
 }
 
 function readExpression(source: Source): string {
   const start = source.at;
   if (++source.depth > maxDepth) throw fault(source, start, `more than ${maxDepth} expressions inside each other`);
   source.at += 2;
-  const counts = take(source, "#");
-  const name = readName(source);
-  if (name === "") throw fault(source, start, "unable to parse variable name");
-  const value = Object.hasOwn(source.variables, name) ? (source.variables[name] ?? "") : "";
-  const result = counts ? String(value.length) : readOperator(source, value);
-  if (!take(source, "}")) throw fault(source, start, "missing closing brace");
+  const counts = take(source, /#/y) !== "";
+  const name = take(source, /[\p{L}\p{Nd}_]+/uy);
+  if (name === "") throw fault(source, start, counts ? "bad substitution" : "unable to parse variable name");
+  const operator = counts ? "length" : take(source, /:[-=?+]|\/[/#%]?|##?|%%?|[,^]{1,2}|[:=]/y);
+  const parameters = readParameters(source, operator, start);
+  if (take(source, /\}/y) === "") {
+    throw fault(source, start, operator === "" ? "missing closing brace" : "bad substitution");
+  }
   source.depth--;
+  const result = applyOperator(operator, readVariable(source, name), { parameters, maxLength });
+  source.length += result?.length ?? 0;
+  if (result === undefined || source.length > maxLength) throw fault(source, start, "makes too much text");
   return result;
 }
 
-function readName(source: Source): string {
-  const name = /^[A-Za-z0-9_]*/.exec(source.text.slice(source.at, source.at + 256))?.[0] ?? "";
-  source.at += name.length;
-  return name;
+function readVariable({ variables }: Source, name: string): string {
+  return Object.hasOwn(variables, name) ? (variables[name] ?? "") : "";
 }
 
-function readOperator(source: Source, value: string): string {
-  for (const [operator, apply] of operators) {
-    if (take(source, operator)) return apply(source, value);
+function readParameters(source: Source, operator: string, start: number): readonly string[] {
+  const read = (piece: RegExp) => readParameter(source, piece, start);
+  if (/^($|[,^]|length)/.test(operator)) return [];
+  if (/^(:[-=?+]|=)$/.test(operator)) {
+    const parameters: string[] = [];
+    while (source.text[source.at] !== "}") parameters.push(read(/[^}]/y));
+    return parameters;
   }
-  return value;
+  if (operator === ":") {
+    const offset = read(/[^:}]/y);
+    return take(source, /:+/y) === "" ? [offset] : [offset, read(/[^}]/y)];
+  }
+  if (!operator.startsWith("/")) return [read(/[^}]/y)];
+  const from = read(/\$\$|\\[\\/]|[^/]/y);
+  if (take(source, /\/+/y) === "") throw fault(source, start, "bad substitution");
+  return source.text[source.at] === "}" ? [from] : [from, read(/\$\$|\\[\\/]|[^}]/y)];
 }
 
-/** Longer operators first: `##` is not two `#`. */
-const operators: readonly (readonly [string, (source: Source, value: string) => string])[] = [
-  [":-", orElse],
-  [":=", orElse],
-  [":?", orElse],
-  [":+", orElse],
-  ["=", orElse],
-  [":", part],
-  ["^^", (_, value) => value.toUpperCase()],
-  ["^", (_, value) => value.charAt(0).toUpperCase() + value.slice(1)],
-  [",,", (_, value) => value.toLowerCase()],
-  [",", (_, value) => value.charAt(0).toLowerCase() + value.slice(1)],
-  ["##", (source, value) => cutStart(value, readText(source, "}"), "longest")],
-  ["#", (source, value) => cutStart(value, readText(source, "}"), "shortest")],
-  ["%%", (source, value) => cutEnd(value, readText(source, "}"), "longest")],
-  ["%", (source, value) => cutEnd(value, readText(source, "}"), "shortest")],
-  ["//", (source, value) => replace(source, value, (from, to) => value.replaceAll(from, () => to))],
-  [
-    "/#",
-    (source, value) =>
-      replace(source, value, (from, to) => (value.startsWith(from) ? to + value.slice(from.length) : value)),
-  ],
-  [
-    "/%",
-    (source, value) =>
-      replace(source, value, (from, to) =>
-        value.endsWith(from) ? value.slice(0, value.length - from.length) + to : value,
-      ),
-  ],
-  ["/", (source, value) => replace(source, value, (from, to) => value.replace(from, () => to))],
-];
-
-function orElse(source: Source, value: string): string {
-  const other = readText(source, "}");
-  return value === "" ? other : value;
+/**
+ * One expression, or text up to the next one.
+ * @param piece what the text consists of; of a pair the second sign counts
+ * @param expression where the expression around it begins
+ */
+function readParameter(source: Source, piece: RegExp, expression: number): string {
+  if (source.text.startsWith("${", source.at)) return readExpression(source);
+  const parts: string[] = [];
+  while (source.at < source.text.length && !source.text.startsWith("${", source.at)) {
+    const found = take(source, piece);
+    if (found === "") break;
+    parts.push(found.slice(-1));
+  }
+  if (parts.length === 0) throw fault(source, expression, "unable to parse substitution within function");
+  return parts.join("");
 }
 
-function part(source: Source, value: string): string {
-  const offset = readNumber(source);
-  const start = offset < 0 ? Math.max(value.length + offset, 0) : offset;
-  if (!take(source, ":")) return value.slice(start);
-  const length = readNumber(source);
-  return length < 0 ? value.slice(start, Math.max(value.length + length, start)) : value.slice(start, start + length);
-}
-
-function readNumber(source: Source): number {
-  const start = source.at;
-  const digits = readText(source, ":}").trim();
-  if (!/^-?[0-9]{1,9}$/.test(digits)) throw fault(source, start, `expected a number, found "${digits}"`);
-  return Number(digits);
-}
-
-function replace(source: Source, value: string, apply: (from: string, to: string) => string): string {
-  const from = readText(source, "/}");
-  const to = take(source, "/") ? readText(source, "}") : "";
-  return from === "" ? value : apply(from, to);
-}
-
-type Reach = "shortest" | "longest";
-
-function cutStart(value: string, pattern: string, reach: Reach): string {
-  const cuts = Array.from({ length: value.length + 1 }, (_, length) => length);
-  const cut = pick(cuts, reach, (length) => matches(pattern, value.slice(0, length)));
-  return cut === undefined ? value : value.slice(cut);
-}
-
-function cutEnd(value: string, pattern: string, reach: Reach): string {
-  const cuts = Array.from({ length: value.length + 1 }, (_, length) => value.length - length);
-  const cut = pick(cuts, reach, (start) => matches(pattern, value.slice(start)));
-  return cut === undefined ? value : value.slice(0, cut);
-}
-
-function pick(cuts: readonly number[], reach: Reach, test: (cut: number) => boolean): number | undefined {
-  return reach === "shortest" ? cuts.find(test) : cuts.findLast(test);
-}
-
-function matches(pattern: string, text: string): boolean {
-  const source = pattern.replaceAll(/\[[^\]]*\]|[\s\S]/g, (piece) => {
-    if (piece === "*") return "[\\s\\S]*";
-    if (piece === "?") return "[\\s\\S]";
-    return piece.length > 1
-      ? piece.replace("[!", "[^").replaceAll("\\", "\\\\")
-      : piece.replace(/[\\^$.*+?()[\]{}|]/, "\\$&");
-  });
-  return new RegExp(`^(?:${source})$`).test(text);
-}
-
-function take(source: Source, text: string): boolean {
-  if (!source.text.startsWith(text, source.at)) return false;
-  source.at += text.length;
-  return true;
+/** Takes what matches at this place; "" where nothing does. */
+function take(source: Source, pattern: RegExp): string {
+  pattern.lastIndex = source.at;
+  const found = pattern.exec(source.text)?.[0] ?? "";
+  source.at += found.length;
+  return found;
 }
 
 function fault({ text, file }: Source, at: number, message: string): BuilderError {
-  const line = text.slice(0, at).split("\n").length;
+  const before = text.slice(0, at).split("\n");
+  const location = { path: file, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
   const shown = text.slice(at, at + 40).split("\n")[0];
-  return new BuilderError("stack_invalid", `${file} line ${line}: "${shown}": ${message}`, {
-    location: { path: file, line },
-  });
+  return faultAt(text, { code: "stack_invalid", message: `"${shown}": ${message}`, location });
 }
