@@ -1,4 +1,5 @@
 import { BuilderError, type ErrorCode, type Location } from "../errors.ts";
+import { faultAt } from "../model/faults.ts";
 import type { StackFunction } from "../model/stack.ts";
 
 /** A fault of one function's definition, with its place in the stack file: its `lang` for a template, else itself. */
@@ -21,4 +22,20 @@ export function placedAt(location: Location, error: unknown, codes?: readonly Er
     location,
     fix: error.fix,
   });
+}
+
+/**
+ * Gives an error of one function the line at fault.
+ * @param stack the stack file's path and text
+ * @returns the error
+ * @throws what was given where it has no place, and others may have the same: a bug, a party that does not answer
+ */
+export function withFaults(error: unknown, { file, text }: { file: string; text: string }): BuilderError {
+  if (!(error instanceof BuilderError) || !error.location || error.transient) throw error;
+  if (error.faults.length > 0 || error.location.path !== file) return error;
+  const { code, location, fix } = error;
+  const prefix = `${file} line ${location.line}: `;
+  const message = error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message;
+  const { faults } = faultAt(text, { code, message, location });
+  return new BuilderError(code, error.message, { cause: error, location, faults, fix });
 }

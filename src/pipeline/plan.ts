@@ -1,10 +1,15 @@
-import { BuilderError } from "../errors.ts";
+import { BuilderError, type Fault } from "../errors.ts";
 import { type Context, readText } from "../model/context.ts";
+import type { Deployment } from "../model/deployment.ts";
+import { joinErrors } from "../model/faults.ts";
+import { type Selection, selectFunctions } from "../model/function-selection.ts";
 import { parseStack, type Stack, type StackFunction, stackFileNames } from "../model/stack.ts";
 import { substitute, type Variables } from "../model/substitute.ts";
 import { additionalPackages, type Template } from "../model/template.ts";
+import { checkImages } from "./check-images.ts";
 import { findTemplate, type TemplateHands, type TemplateOrigin } from "./find-template.ts";
-import { placedAt, planFault } from "./plan-fault.ts";
+import { placedAt, planFault, withFaults } from "./plan-fault.ts";
+import { createPushedReader, type PushedReader } from "./pushed-function.ts";
 import type { Tree } from "./tree.ts";
 
 /** What is to be built for one function. Plain JSON: it is stored with the push. */
@@ -17,13 +22,19 @@ export interface PlannedFunction {
   readonly handlerFolder: string;
   readonly copy: readonly string[];
   readonly buildArgs: Readonly<Record<string, string>>;
+  /** Paths of files by the ids under which a Dockerfile mounts them; none of a push. */
+  readonly buildSecrets: Readonly<Record<string, string>>;
   readonly platforms: readonly string[];
+  /** How it shall run, with the template's fprocess where it has none of its own. */
+  readonly deployment: Deployment;
 }
 
 export interface Plan {
   readonly functions: readonly PlannedFunction[];
   /** Functions that the stack itself excludes by `skip_build`. */
   readonly skipped: readonly string[];
+  /** What in the stack is most likely a mistake. */
+  readonly warnings: readonly Fault[];
 }
 
 /** What planning is given: rules of the installation, and the way to a template repository. */
@@ -33,28 +44,63 @@ export interface PlanHands extends TemplateHands {
   /** What `${NAME}` in a stack file may see; absent: nothing is substituted. */
   readonly variables?: Variables;
   imageOf(definition: StackFunction): string;
-  /** True for functions that are wanted; all where absent. */
-  wants?(name: string): boolean;
+  /** Which functions are wanted; all where absent. */
+  readonly selection?: Selection;
+  /** The stack is a stranger's: what it says to BuildKit itself is left out, and what it says of running is kept. */
+  readonly pushed: boolean;
   /** Build arguments for every function; they win over the stack's. */
   readonly buildArgs?: Readonly<Record<string, string>>;
   readonly dockerfileLang: boolean;
 }
 
 const maxStackBytes = 1024 * 1024;
+const maxWarnings = 20;
+const maxErrors = 20;
 
 /**
  * Reads a stack and decides what is to be built from what. Nothing is built and nothing is written.
- * @throws BuilderError `stack_missing`, `stack_invalid`, `template_unknown` or `name_invalid`, with file and line
+ * @throws BuilderError `stack_missing`, `stack_invalid`, `template_unknown` or `name_invalid`, with every fault that was
+ *   found and its place; `usage` for a selection without meaning
  */
 export async function planStack(tree: Tree, hands: PlanHands): Promise<Plan> {
-  const { file, text } = await readStackFile(tree.context, hands.stackFile);
-  const stack = parseStack(hands.variables ? substitute(text, hands.variables, file) : text, file);
-  const wanted = stack.functions.filter(({ name }) => hands.wants?.(name) ?? true);
+  const { file, text: written } = await readStackFile(tree.context, hands.stackFile);
+  const substituted = hands.variables ? substitute(written, hands.variables, file) : { text: written, warnings: [] };
+  const { text } = substituted;
+  const stack = parseStack(text, file);
+  const wanted = await selectFunctions(stack.functions, hands.selection ?? {});
+  const warnings = [...substituted.warnings, ...stack.warnings];
+  const readPushed = hands.pushed ? createPushedReader(tree.context, { text, warnings }) : undefined;
+  const toBuild = wanted.filter(({ skipBuild }) => !skipBuild);
+  const functions = await planAll(toBuild, stack, { tree, hands, readPushed, file, text });
+  warnings.push(
+    ...checkImages(
+      toBuild.map((definition, at) => ({ definition, image: functions[at]?.image ?? "" })),
+      text,
+    ),
+  );
+  const skipped = wanted.filter(({ skipBuild }) => skipBuild).map(({ name }) => name);
+  return { functions, skipped, warnings: warnings.slice(0, maxWarnings) };
+}
+
+/** Goes on after a function with a fault, so that the faults of all are told at once. */
+async function planAll(
+  definitions: readonly StackFunction[],
+  stack: Stack,
+  around: Surroundings & { readonly file: string; readonly text: string },
+): Promise<readonly PlannedFunction[]> {
   const functions: PlannedFunction[] = [];
-  for (const definition of wanted.filter(({ skipBuild }) => !skipBuild)) {
-    functions.push(await planFunction(definition, stack, { tree, hands }));
+  const errors: BuilderError[] = [];
+  for (const definition of definitions) {
+    if (errors.length >= maxErrors) break;
+    try {
+      functions.push(await planFunction((await around.readPushed?.(definition)) ?? definition, stack, around));
+    } catch (error) {
+      errors.push(withFaults(error, around));
+    }
   }
-  return { functions, skipped: wanted.filter(({ skipBuild }) => skipBuild).map(({ name }) => name) };
+  const [first, ...others] = errors;
+  if (first) throw joinErrors([first, ...others]);
+  return functions;
 }
 
 async function readStackFile(context: Context, given: PlanHands["stackFile"]): Promise<{ file: string; text: string }> {
@@ -69,6 +115,8 @@ async function readStackFile(context: Context, given: PlanHands["stackFile"]): P
 interface Surroundings {
   readonly tree: Tree;
   readonly hands: PlanHands;
+  /** For a stack that a stranger wrote. */
+  readonly readPushed: PushedReader | undefined;
 }
 
 async function planFunction(
@@ -76,10 +124,10 @@ async function planFunction(
   stack: Stack,
   { tree, hands }: Surroundings,
 ): Promise<PlannedFunction> {
-  const { name, handler, platforms } = definition;
+  const { name, handler, platforms, buildSecrets, deployment } = definition;
   const image = imageAt(definition, hands);
   if (handler === "") throw planFault(definition, "stack_invalid", 'has no "handler": expected the folder of its code');
-  const common = { name, image, handler, platforms };
+  const common = { name, image, handler, platforms, buildSecrets, deployment };
   if (definition.lang === "dockerfile") {
     if (!hands.dockerfileLang)
       throw planFault(
@@ -87,11 +135,17 @@ async function planFunction(
         "template_unknown",
         "has lang dockerfile, which is switched off (setting enable_dockerfile_lang)",
       );
-    return { ...common, handlerFolder: "", copy: [], buildArgs: { ...definition.buildArgs, ...hands.buildArgs } };
+    return {
+      ...common,
+      handlerFolder: "",
+      copy: stack.copy,
+      buildArgs: { ...definition.buildArgs, ...hands.buildArgs },
+    };
   }
   const found = await findTemplate(definition, stack, { tree, hands });
   return {
     ...common,
+    deployment: { ...deployment, fprocess: deployment.fprocess || found.template.fprocess },
     template: found.origin,
     handlerFolder: found.template.handlerFolder,
     copy: stack.copy,

@@ -19,6 +19,7 @@ async function plan(files: Record<string, string>, given: Partial<PlanHands> = {
   return planStack(tree, {
     imageOf: ({ name }) => `r/${name}:latest`,
     dockerfileLang: true,
+    pushed: true,
     templateUrls: [allowedUrl],
     allowsSource: (url) => url === allowedUrl,
     openTemplates: async () => repository,
@@ -39,6 +40,8 @@ test("a function with a Dockerfile of its own needs no template", async () => {
       handlerFolder: "",
       copy: [],
       buildArgs: { V: "1.10" },
+      buildSecrets: {},
+      deployment: expect.objectContaining({ fprocess: "", environment: {} }),
     },
   ]);
 });
@@ -101,7 +104,7 @@ test("functions with skip_build are named apart, unwanted ones are not", async (
   const text = stack(
     "  a: {lang: dockerfile, handler: a, skip_build: true}\n  b: {lang: dockerfile, handler: b}\n  c: {lang: dockerfile, handler: c}\n",
   );
-  const planned = await plan({ "stack.yml": text }, { wants: (name) => name !== "c" });
+  const planned = await plan({ "stack.yml": text }, { selection: { regex: "^[ab]$" } });
   expect(planned).toMatchObject({ functions: [{ name: "b" }], skipped: ["a"] });
 });
 
@@ -126,4 +129,111 @@ test.for([
 test("lang dockerfile can be switched off", async () => {
   const files = { "stack.yml": stack("  a: {lang: Dockerfile, handler: a}\n") };
   await expect(plan(files, { dockerfileLang: false })).rejects.toMatchObject({ code: "template_unknown" });
+});
+
+test("faults of several functions are told at once, each with its line", async () => {
+  const text = stack("  a: {lang: dockerfile}\n  b: {lang: rust, handler: b}\n  c: {lang: dockerfile, handler: c}\n");
+  await expect(plan({ "stack.yml": text })).rejects.toMatchObject({
+    code: "stack_invalid",
+    message: expect.stringMatching(/^stack\.yml line 3: function a has no "handler".*\(and 1 more\)$/),
+    faults: [
+      { location: { line: 3, column: 3 }, excerpt: expect.stringContaining("3 |   a: {lang: dockerfile}") },
+      { location: { line: 4, column: 13 }, message: expect.stringContaining('function b has lang "rust"') },
+    ],
+  });
+});
+
+test("S10 what a pushed stack says to BuildKit itself is left out with a warning, and stays on one's own machine", async () => {
+  const files = {
+    "stack.yml": stack(
+      "  a: {lang: dockerfile, handler: a, build_args: {BUILDKIT_SYNTAX: evil/frontend, https_proxy: http://x, V: 1}}\n",
+    ),
+  };
+  const pushed = await plan(files);
+  expect(pushed.functions[0]?.buildArgs).toEqual({ V: "1" });
+  expect(pushed.warnings).toMatchObject([
+    { message: expect.stringContaining('build argument "BUILDKIT_SYNTAX" is left out'), location: { line: 3 } },
+    { message: expect.stringContaining('build argument "https_proxy" is left out') },
+  ]);
+  const own = await plan(files, { pushed: false });
+  expect(own.functions[0]?.buildArgs).toMatchObject({ BUILDKIT_SYNTAX: "evil/frontend", https_proxy: "http://x" });
+  expect(own.warnings).toEqual([]);
+});
+
+test("files that build_secrets names are no business of a pushed stack", async () => {
+  const files = { "stack.yml": stack("  a: {lang: dockerfile, handler: a, build_secrets: {key: /etc/shadow}}\n") };
+  const pushed = await plan(files);
+  expect(pushed.functions[0]?.buildSecrets).toEqual({});
+  expect(pushed.warnings).toMatchObject([{ message: "function a: build_secrets of a pushed stack are not read" }]);
+  expect((await plan(files, { pushed: false })).functions[0]?.buildSecrets).toEqual({ key: "/etc/shadow" });
+});
+
+test("S11 a package that is none is an error of a pushed stack", async () => {
+  const files = { "stack.yml": stack("  a: {lang: go, handler: a, build_args: {ADDITIONAL_PACKAGE: 'make; id'}}\n") };
+  await expect(plan(files)).rejects.toMatchObject({
+    message: expect.stringContaining('"make;"'),
+    code: "stack_invalid",
+  });
+  expect((await plan(files, { pushed: false })).functions[0]?.buildArgs.ADDITIONAL_PACKAGE).toBe("id make;");
+});
+
+test("environment files of a pushed stack are read, later ones win, and what is missing is a warning", async () => {
+  const files = {
+    "stack.yml": stack(
+      "  a: {lang: dockerfile, handler: a, environment: {A: 1, B: 1}, environment_file: [one.yml, ./sub/two.yml, gone.yml, ../out.yml]}\n",
+    ),
+    "one.yml": "environment: {B: 2, C: 2}\n",
+    "sub/two.yml": "environment: {C: 3}\n",
+  };
+  const { functions, warnings } = await plan(files);
+  expect(functions[0]?.deployment).toMatchObject({
+    environment: { A: "1", B: "2", C: "3" },
+    environmentFiles: ["gone.yml", "../out.yml"],
+  });
+  expect(warnings.map(({ message }) => message)).toEqual([
+    'function a: environment_file "gone.yml" is not read: there is no such file',
+    'function a: environment_file "../out.yml" is not read: it lies outside of the repository',
+  ]);
+});
+
+test("a template's process is the function's where it names none", async () => {
+  const files = {
+    "stack.yml": stack("  a: {lang: py, handler: a}\n  b: {lang: py, handler: b, fprocess: own}\n"),
+    "template/py/template.yml": "fprocess: python index.py\n",
+  };
+  const { functions } = await plan(files);
+  expect(functions.map(({ deployment }) => deployment.fprocess)).toEqual(["python index.py", "own"]);
+});
+
+test("S13 what a stack says of running changes nothing of building", async () => {
+  const wishes =
+    "network: host, namespace: kube-system, constraints: [x], limits: {memory: 1Ti}, readonly_root_filesystem: false";
+  const files = { "stack.yml": stack(`  a: {lang: dockerfile, handler: a, fprocess: sh, ${wishes}}\n`) };
+  const plain = await plan({ "stack.yml": stack("  a: {lang: dockerfile, handler: a}\n") });
+  const [{ deployment, ...building } = { deployment: undefined }] = (await plan(files)).functions;
+  const [{ deployment: _, ...plainBuilding } = { deployment: undefined }] = plain.functions;
+  expect(building).toEqual(plainBuilding);
+  expect(deployment).toMatchObject({ namespace: "kube-system", limits: { memory: "1Ti" }, fprocess: "sh" });
+});
+
+test("S7 two functions whose images would replace each other are an error, or a warning where the stack says so", async () => {
+  const imageOf = () => "r/same:latest";
+  const text = (one: string, two: string) =>
+    stack(`  a: {lang: dockerfile, handler: a, image: ${one}}\n  b: {lang: dockerfile, handler: b, image: ${two}}\n`);
+  await expect(plan({ "stack.yml": text("x/fn", "y/fn") }, { imageOf })).rejects.toMatchObject({
+    code: "stack_invalid",
+    message: expect.stringContaining("functions a and b would both be pushed as"),
+    location: { line: 4 },
+  });
+  const { warnings } = await plan({ "stack.yml": text("fn", "fn:latest") }, { imageOf });
+  expect(warnings.map(({ message }) => message)).toEqual([expect.stringContaining("have the same image")]);
+});
+
+test("the stack is looked at before the selection, as faas-cli does", async () => {
+  const selection = { filter: "a", regex: "a" };
+  await expect(plan({ "stack.yml": "functions: {a: }\n" }, { selection })).rejects.toMatchObject({
+    code: "stack_invalid",
+  });
+  const good = { "stack.yml": stack("  a: {lang: dockerfile, handler: a}\n") };
+  await expect(plan(good, { selection })).rejects.toMatchObject({ code: "usage" });
 });

@@ -71,6 +71,7 @@ export function recordingHands(
   const told: Status[] = [];
   const built: string[] = [];
   const bugs: unknown[] = [];
+  const warnings: string[] = [];
   const attempts = new Map<string, number>();
   let open = 0;
   const openTree = async () => {
@@ -90,6 +91,7 @@ export function recordingHands(
     reporter: { setStatus: async (_push, status) => void told.push(status) },
     backoff: [1000, 2000],
     rulesFor: () => ({
+      pushed: true,
       imageOf: ({ name }) => `registry:5000/alice/fns-${name}:latest-main-1234567`,
       dockerfileLang: true,
       templateUrls: ["https://templates.example/x.git"],
@@ -110,10 +112,11 @@ export function recordingHands(
       retry: () => {},
       refused: () => {},
       ended: () => {},
+      warned: (_push, warning) => void warnings.push(warning.message),
       bug: (_push, error) => void bugs.push(error),
     },
   };
-  return { hands, told, built, bugs, openTrees: () => open };
+  return { hands, told, built, bugs, warnings, openTrees: () => open };
 }
 
 export const twoFunctions = {
