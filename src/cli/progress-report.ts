@@ -4,7 +4,7 @@ import { formatSeconds } from "./progress-numbers.ts";
 import type { Paint } from "./progress-paint.ts";
 import { type FunctionState, failedStep } from "./progress-state.ts";
 
-type Failure = Extract<Outcome, { state: "failed" | "error" }>;
+type Failure = Extract<Outcome, { state: "failed" | "error" | "cancelled" }>;
 
 const maxReasonLines = 40;
 /** Columns for reasons where no image says how wide the table is. */
@@ -69,7 +69,7 @@ function countWords(functions: readonly FunctionState[]): string {
   const counts = [
     `${of("built")} built`,
     [of("skipped"), "skipped"],
-    [of("failed", "error"), "failed"],
+    [of("failed", "error", "cancelled"), "failed"],
     [of(undefined), "not finished"],
   ];
   return counts

@@ -76,7 +76,7 @@ export function createProgress(options: ProgressOptions): Progress {
       const state = stateOf(outcome.function);
       view.changed([...drawPlain(state, endLines(state)), `${state.name} | ${ending(outcome)}`]);
       state.outcome = outcome;
-      if (outcome.state === "failed" || outcome.state === "error") view.tell(failureLines(state, outcome, paint));
+      if ("reason" in outcome && outcome.state !== "skipped") view.tell(failureLines(state, outcome, paint));
       state.steps.clear();
     }),
     note: whileOpen((text) => view.tell([paint.yellow(cleanLine(text))])),

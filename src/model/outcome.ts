@@ -12,8 +12,8 @@ export type Outcome =
   | { readonly function: string; readonly state: "skipped"; readonly reason: string }
   | {
       readonly function: string;
-      /** `failed`: the push is to blame. `error`: the installation is. */
-      readonly state: "failed" | "error";
+      /** `failed`: the push is to blame. `error`: the installation is. `cancelled`: nobody; it is not wanted any more. */
+      readonly state: "failed" | "error" | "cancelled";
       readonly image: string;
       readonly reason: string;
       readonly fix: string;
@@ -23,7 +23,7 @@ export type Outcome =
 
 /** How a whole push ended: one outcome per function, or the fault that kept the stack from being read. */
 export interface PushOutcome {
-  readonly state: "success" | "failure" | "error" | "ignored";
+  readonly state: "success" | "failure" | "error" | "ignored" | "cancelled";
   readonly description: string;
   readonly functions: readonly Outcome[];
 }

@@ -51,5 +51,6 @@ export function statusOf(outcome: Outcome): Status {
   if (outcome.state === "skipped") return { context, state: "success", description: outcome.reason };
   const state = outcome.state === "failed" ? "failure" : "error";
   const place = outcome.location ? `${outcome.location.path}:${outcome.location.line} ` : "";
-  return { context, state, description: `${place}${outcome.reason}` };
+  const cancelled = outcome.state === "cancelled" ? "cancelled: " : "";
+  return { context, state, description: `${cancelled}${place}${outcome.reason}` };
 }

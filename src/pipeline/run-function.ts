@@ -110,12 +110,14 @@ export function failureOf(error: unknown, onBug: (error: unknown) => void): Fail
     onBug(error);
     return { state: "error", reason: `of-builder failed: ${messageOf(error)}`, fix: "See the log of of-builder." };
   }
-  const state = error.state === "failure" ? "failed" : "error";
+  const blamed = error.state === "failure" ? "failed" : "error";
+  // Whoever force-pushed wants another commit, whose push comes by itself.
+  const state = error.code === "commit_gone" ? "cancelled" : blamed;
   return { state, reason: error.message, fix: error.fix, ...(error.location && { location: error.location }) };
 }
 
 interface Failure {
-  readonly state: "failed" | "error";
+  readonly state: "failed" | "error" | "cancelled";
   readonly reason: string;
   readonly fix: string;
   readonly location?: Location;

@@ -2,7 +2,7 @@ import { BuilderError } from "../errors.ts";
 import type { Outcome, PushOutcome } from "../model/outcome.ts";
 import type { Push } from "../model/push.ts";
 import { type Plan, type PlanHands, type PlannedFunction, planStack } from "./plan.ts";
-import { type Reporting, report, stackContext } from "./report.ts";
+import { type Reporting, report, type Status, stackContext } from "./report.ts";
 import { retrying } from "./retry.ts";
 import { type FunctionHands, type FunctionWork, failedOutcome, failureOf, waitText } from "./run-function.ts";
 import type { Steps } from "./steps.ts";
@@ -31,8 +31,7 @@ export async function runPush(work: PushWork, steps: Steps, hands: PushHands): P
     onRefused: (error) => hands.log.refused(push, error),
   };
   const end = async (outcome: PushOutcome) => {
-    const state = outcome.state === "ignored" ? "success" : outcome.state;
-    await report(push, { context: stackContext, state, description: outcome.description }, reporting);
+    await report(push, stackStatus(outcome), reporting);
     hands.log.ended(push, outcome);
     return outcome;
   };
@@ -94,7 +93,7 @@ export function skippedOutcome(name: string): Outcome {
 
 /** Sums up the outcomes of a stack's functions. */
 export function summary(outcomes: readonly Outcome[]): PushOutcome {
-  const bad = outcomes.filter(({ state }) => state === "failed" || state === "error");
+  const bad = outcomes.filter(({ state }) => ["failed", "error", "cancelled"].includes(state));
   if (bad.length === 0) {
     const built = outcomes.filter(({ state }) => state === "built").length;
     return {
@@ -103,11 +102,12 @@ export function summary(outcomes: readonly Outcome[]): PushOutcome {
       functions: outcomes,
     };
   }
-  const state = bad.some((outcome) => outcome.state === "failed") ? "failure" : "error";
+  const states = bad.map(({ state }) => pushState(state));
+  const state = (["failure", "error"] as const).find((worst) => states.includes(worst)) ?? "cancelled";
   const names = bad.map((outcome) => outcome.function).join(", ");
   return {
     state,
-    description: `${bad.length} of ${count(outcomes.length, "function")} failed: ${names}`,
+    description: `${bad.length} of ${count(outcomes.length, "function")} ${state === "cancelled" ? state : "failed"}: ${names}`,
     functions: outcomes,
   };
 }
@@ -118,7 +118,19 @@ function unreadable(push: Push, error: unknown, hands: PushHands): PushOutcome {
     return { state: "ignored", description: `nothing to build: ${error.message}`, functions: [] };
   }
   const { state, reason } = failureOf(error, (bug) => hands.log.bug(push, bug));
-  return { state: state === "failed" ? "failure" : "error", description: reason, functions: [] };
+  return { state: pushState(state), description: reason, functions: [] };
+}
+
+function pushState(state: Outcome["state"]): "failure" | "error" | "cancelled" {
+  if (state === "failed") return "failure";
+  return state === "cancelled" ? state : "error";
+}
+
+/** GitHub has no state for what is no fault of anybody. */
+function stackStatus({ state, description }: PushOutcome): Status {
+  const context = stackContext;
+  if (state === "cancelled") return { context, state: "error", description: `cancelled: ${description}` };
+  return { context, state: state === "ignored" ? "success" : state, description };
 }
 
 function count(number: number, noun: string): string {

@@ -104,7 +104,7 @@ test("G8 a commit that a force-push has removed ends with the reason, although G
   const sha = "0123456789012345678901234567890123456789";
   await installation.push(serving, { name: "forced", sha, branch: "main" });
   await serving.logged("push ended: 0123456789012345678901234567890123456789");
-  expect(serving.log.find(({ msg }) => String(msg).startsWith("push ended: 0123"))).toMatchObject({ state: "error" });
+  expect(serving.log.find(({ msg }) => String(msg).startsWith("push ended: 0123"))).toMatchObject({ state: "cancelled" });
 });
 
 test("G5 a handler that leads out of the repository gives nothing away", async () => {

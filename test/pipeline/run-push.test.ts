@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { BuilderError } from "../../src/errors.ts";
 import { runPush } from "../../src/pipeline/run-push.ts";
 import { buildBroken, buildkitDown, push, recordingHands, rememberingSteps, twoFunctions } from "./story.ts";
 
@@ -42,6 +43,33 @@ test("what stays down ends as an error with what to do", async () => {
   const outcome = await tell(recorded);
   expect(outcome).toMatchObject({ state: "error" });
   expect(outcome.functions[0]).toMatchObject({ state: "error", fix: "Start buildkitd, or correct buildkit_url." });
+});
+
+test("G8 a commit that a force-push has removed cancels the push, and nobody is blamed", async () => {
+  const recorded = recordingHands(twoFunctions);
+  const trees = {
+    ...recorded.hands.trees,
+    ofPush: async () => {
+      throw new BuilderError("commit_gone", "1234 of https://github.com/Alice/fns.git is not there (any more)");
+    },
+  };
+  const hands = { ...recorded.hands, trees };
+  const description = "1234 of https://github.com/Alice/fns.git is not there (any more)";
+  expect(await runPush({ push }, rememberingSteps(hands), hands)).toEqual({
+    state: "cancelled",
+    description,
+    functions: [],
+  });
+  expect(lines(recorded).at(-1)).toBe(`stack-deploy error: cancelled: ${description}`);
+});
+
+test("G8 a commit that goes while its functions are built cancels them", async () => {
+  const gone = new BuilderError("commit_gone", "it is not there (any more)");
+  const recorded = recordingHands(twoFunctions, { one: [gone] });
+  expect(await tell(recorded)).toMatchObject({ state: "cancelled", description: "1 of 2 functions cancelled: one" });
+  expect(lines(recorded)).toContain("one error: cancelled: it is not there (any more)");
+  const worse = recordingHands(twoFunctions, { one: [gone], two: [buildBroken()] });
+  expect(await tell(worse)).toMatchObject({ state: "failure" });
 });
 
 test("a bug ends as an error and is logged", async () => {
