@@ -54,18 +54,16 @@ async function readEntries(context: Context, walk: Walk, signal: AbortSignal): P
 }
 
 function stampOf(entries: readonly Entry[]): { stamp: string; newestNs: bigint } {
-  const hash = createHash("sha256");
-  const numbers = new BigUint64Array(4);
+  const gathered = createGathered(createHash("sha256"));
   let newestNs = 0n;
   for (const { path, mode, size, modifiedNs, linkTarget, version } of entries) {
     // A folder that only leads to a layer of an overlay lies on no disk, and cannot change.
     if (version === undefined && size > 0) return { stamp: "", newestNs };
     const { inode, changedNs } = version ?? { inode: 0n, changedNs: 0n };
-    numbers.set([BigInt(size), modifiedNs, inode, changedNs]);
-    hash.update(`${path}\0${mode}\0${linkTarget}\0`).update(numbers);
+    gathered.addText(`${path}\0${mode}\0${linkTarget}\0${size}\0${modifiedNs}\0${inode}\0${changedNs}\0`);
     if (changedNs > newestNs) newestNs = changedNs;
   }
-  return { stamp: hash.digest("hex"), newestNs };
+  return { stamp: gathered.digest(), newestNs };
 }
 
 async function contentOf(entries: readonly Entry[], signal: AbortSignal): Promise<string> {

@@ -12,6 +12,8 @@ export interface Layer {
  * a later folder hides an earlier file. Folders that only lead to a layer have mode 0755.
  */
 export function createOverlayContext(layers: readonly Layer[]): Context {
+  const [only] = layers;
+  if (only?.at === "" && layers.length === 1) return only.context;
   const visible = new Map<string, readonly Layer[]>([["", layers]]);
 
   const list = async (directory: string): Promise<readonly Entry[]> => {
