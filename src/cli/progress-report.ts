@@ -13,12 +13,20 @@ const reasonColumns = 72;
 /** What an outcome is marked with. */
 export function outcomeMark(outcome: Outcome, paint: Paint): string {
   if (outcome.state === "built") return paint.green("✔");
+  if (outcome.state === "unchanged") return paint.green("=");
   return outcome.state === "skipped" ? paint.dim("–") : paint.red("✖");
 }
 
 /** An outcome in one line: the image and its digest, or why there is none. */
 export function outcomeText(outcome: Outcome): string {
-  if (outcome.state === "built") return cleanLine(`${outcome.image}@${outcome.digest}`);
+  if (outcome.state === "built") {
+    // Not every server of the build API tells a digest.
+    return cleanLine(outcome.digest === "" ? outcome.image : `${outcome.image}@${outcome.digest}`);
+  }
+  if (outcome.state === "unchanged") {
+    const since = outcome.sha === "" ? "unchanged" : `unchanged since ${outcome.sha.slice(0, 7)}`;
+    return cleanLine(`${since}: ${outcome.image}@${outcome.digest}`);
+  }
   const [first = ""] = outcome.reason.split("\n");
   if (outcome.state === "skipped") return cleanLine(`skipped: ${first}`);
   const { location } = outcome;
@@ -30,7 +38,7 @@ export function outcomeText(outcome: Outcome): string {
  * excerpt that it may hold, and what to do.
  */
 export function failureLines(state: FunctionState, outcome: Failure, paint: Paint): readonly string[] {
-  const { location, reason, fix, seconds } = outcome;
+  const { location, reason, fix, excerpt = "", seconds } = outcome;
   const step = failedStep(state);
   const reasons = reason.split("\n").slice(0, maxReasonLines).map(cleanLine);
   const place = location ? [`at ${paint.bold(cleanLine(`${location.path}:${location.line}`))}`] : [];
@@ -39,10 +47,16 @@ export function failureLines(state: FunctionState, outcome: Failure, paint: Pain
     ...(step?.tail ?? []).map((line) => paint.dim(`│ ${line}`)),
     ...place,
     ...reasons,
+    ...(excerpt === "" ? [] : excerpt.split("\n").map(cleanLine).map(paintMarked(paint))),
     ...(fix === "" ? [] : [paint.yellow(`→ ${cleanLine(fix)}`)]),
   ];
   const title = `${paint.red("✖")} ${paint.bold(paint.red(state.name))} failed after ${formatSeconds(seconds)}`;
   return [title, ...words.map((line) => `  ${line}`)];
+}
+
+/** Lines of an excerpt at fault begin with " > ". */
+function paintMarked(paint: Paint): (line: string) => string {
+  return (line) => (line.startsWith(" > ") ? paint.red(line) : paint.dim(line));
 }
 
 /** The table at the end: mark, function, image and digest (or why there is none), seconds; then the counts. */
@@ -52,7 +66,7 @@ export function summaryLines(
 ): readonly string[] {
   const names = Math.max(0, ...functions.map(({ name }) => textWidth(name)));
   const texts = functions.map(({ outcome }) => (outcome ? outcomeText(outcome) : "not finished"));
-  const images = functions.map(({ outcome }, at) => (outcome?.state === "built" ? textWidth(texts[at] ?? "") : 0));
+  const images = functions.map(({ outcome }, at) => (outcome && "digest" in outcome ? textWidth(texts[at] ?? "") : 0));
   const column = Math.max(...images) || reasonColumns;
   const rows = functions.map(({ name, outcome }, at) => {
     const mark = outcome ? outcomeMark(outcome, paint) : paint.dim("–");
@@ -68,6 +82,7 @@ function countWords(functions: readonly FunctionState[]): string {
     functions.filter(({ outcome }) => states.includes(outcome?.state)).length;
   const counts = [
     `${of("built")} built`,
+    [of("unchanged"), "unchanged"],
     [of("skipped"), "skipped"],
     [of("failed", "error", "cancelled"), "failed"],
     [of(undefined), "not finished"],

@@ -95,6 +95,7 @@ function createView(given: Parameters<typeof createLiveView>[0] & Pick<ProgressO
 function ending(outcome: Outcome): string {
   const text = outcomeText(outcome);
   if (outcome.state === "skipped") return text;
+  if (outcome.state === "unchanged") return `${text} ${formatSeconds(outcome.seconds)}`;
   const how = outcome.state === "built" ? "built" : "failed:";
   return `${how} ${text} ${formatSeconds(outcome.seconds)}`;
 }

@@ -1,25 +1,36 @@
 import { hostOf } from "../model/image-name.ts";
 import type { LookUpCredentials } from "../registry/credentials.ts";
-import { readDigest } from "../registry/manifest.ts";
+import { copyManifest, readDigest } from "../registry/manifest.ts";
 import { speaksPlainHttp } from "../registry/plain-http.ts";
+import { isDockerHub, parseReference } from "../registry/reference.ts";
 
-/** The registries that images are pushed to. */
+/** The registries that images are pushed to, and come from. */
 export interface PushTarget {
   /** Whether an image's registry is spoken to over plain HTTP; found out once for each. */
   isInsecure(image: string, options: { signal: AbortSignal }): Promise<boolean>;
   /** The digest that an image's registry has under its name. */
   readDigest(image: string, options: { signal: AbortSignal }): Promise<string | undefined>;
+  /** Gives an image, `NAME@DIGEST`, a further name in its repository; false where it is not there any more. */
+  copyImage(from: string, to: string, options: { signal: AbortSignal }): Promise<boolean>;
+  /** The digest of an image that others are made of, within a few seconds or not at all. */
+  baseDigest(image: string, options: { signal: AbortSignal }): Promise<string | undefined>;
 }
+
+/** Whether anything changed is to be known quickly: a build finds out the slow way. */
+const baseLimitMs = 5000;
 
 /**
  * Creates the way to the registries.
  * @param options.setting the setting `insecure`
+ * @param options.mirror the setting `docker_mirror`
  */
 export function createPushTarget({
   setting,
+  mirror,
   credentials,
 }: {
   setting: boolean | undefined;
+  mirror: string | undefined;
   credentials: LookUpCredentials;
 }): PushTarget {
   const known = new Map<string, Promise<boolean>>();
@@ -39,9 +50,25 @@ export function createPushTarget({
     return found;
   };
 
+  const readBase: PushTarget["readDigest"] = async (image, { signal }) =>
+    readDigest(image, { insecure: await isInsecure(image, { signal }), credentials, signal, redirect: "error" });
+
   return {
     isInsecure,
     readDigest: async (image, { signal }) =>
       readDigest(image, { insecure: await isInsecure(image, { signal }), credentials, signal }),
+    copyImage: async (from, to, { signal }) =>
+      copyManifest(from, to, { insecure: await isInsecure(to, { signal }), credentials, signal }),
+    async baseDigest(image, options) {
+      const signal = AbortSignal.any([options.signal, AbortSignal.timeout(baseLimitMs)]);
+      const mirrored = mirror === undefined ? undefined : nameInMirror(image, mirror);
+      return (mirrored && (await readBase(mirrored, { signal }))) ?? readBase(image, { signal });
+    },
   };
+}
+
+function nameInMirror(image: string, mirror: string): string | undefined {
+  const { host, repository, reference } = parseReference(image);
+  if (!isDockerHub(host)) return undefined;
+  return `${mirror}/${repository}${reference.startsWith("sha256:") ? "@" : ":"}${reference}`;
 }

@@ -1,4 +1,4 @@
-import type { Location } from "../errors.ts";
+import type { Fault, Location } from "../errors.ts";
 
 /** How the work on one function ended. Plain JSON: it is stored. */
 export type Outcome =
@@ -7,6 +7,16 @@ export type Outcome =
       readonly state: "built";
       readonly image: string;
       readonly digest: string;
+      readonly seconds: number;
+    }
+  | {
+      readonly function: string;
+      /** Made of the same as its last good build: that build's image is the function's. */
+      readonly state: "unchanged";
+      readonly image: string;
+      readonly digest: string;
+      /** The commit that the image was built from, "" where there was none. */
+      readonly sha: string;
       readonly seconds: number;
     }
   | { readonly function: string; readonly state: "skipped"; readonly reason: string }
@@ -18,6 +28,8 @@ export type Outcome =
       readonly reason: string;
       readonly fix: string;
       readonly location?: Location;
+      /** The lines at fault, marked, for a terminal. */
+      readonly excerpt?: string;
       readonly seconds: number;
     };
 
@@ -26,4 +38,6 @@ export interface PushOutcome {
   readonly state: "success" | "failure" | "error" | "ignored" | "cancelled";
   readonly description: string;
   readonly functions: readonly Outcome[];
+  /** Where the stack could not be read: everything that is wrong with it. */
+  readonly faults?: readonly Fault[];
 }

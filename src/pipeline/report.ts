@@ -48,9 +48,16 @@ export function statusOf(outcome: Outcome): Status {
   const context = outcome.function;
   if (outcome.state === "built")
     return { context, state: "success", description: `image ${outcome.image} is in the registry` };
+  if (outcome.state === "unchanged")
+    return { context, state: "success", description: `${unchangedText(outcome)}: image ${outcome.image}` };
   if (outcome.state === "skipped") return { context, state: "success", description: outcome.reason };
   const state = outcome.state === "failed" ? "failure" : "error";
   const place = outcome.location ? `${outcome.location.path}:${outcome.location.line} ` : "";
   const cancelled = outcome.state === "cancelled" ? "cancelled: " : "";
   return { context, state, description: `${cancelled}${place}${outcome.reason}` };
+}
+
+/** Names the commit that built what has not changed since. */
+export function unchangedText({ sha }: { sha: string }): string {
+  return sha === "" ? "unchanged" : `unchanged since ${sha.slice(0, 7)}`;
 }

@@ -1,8 +1,13 @@
+import type { Fault } from "../errors.ts";
+import { BuilderError } from "../errors.ts";
 import type { BuildEvent } from "../model/build-event.ts";
 import type { Context } from "../model/context.ts";
+import { faultText } from "../model/faults.ts";
+import type { GoodBuild } from "../model/inputs.ts";
 import type { Outcome, PushOutcome } from "../model/outcome.ts";
 import { assemble, type BuildHands, buildFunction } from "./build-function.ts";
 import { templateSource } from "./find-template.ts";
+import { unchangedOutcome } from "./find-unchanged.ts";
 import type { Limit } from "./limit.ts";
 import { type PlanHands, type PlannedFunction, planStack } from "./plan.ts";
 import { type Backoff, retrying } from "./retry.ts";
@@ -20,38 +25,72 @@ export interface Watcher {
   note(text: string): void;
 }
 
+/** What is remembered on this machine of builds that went well. */
+export interface LocalChanges {
+  /** The last good build of a function, where it was made of the same and its image still is where it is wanted. */
+  findUnchanged(planned: PlannedFunction, context: Context): Promise<GoodBuild | undefined>;
+  /** Remembers a good build, unless the function's files have changed since it was begun. */
+  keep(planned: PlannedFunction, context: Context, digest: string): Promise<void>;
+}
+
 export interface LocalHands extends PlanHands, BuildHands {
+  /** Absent: everything is built each time. */
+  readonly changes?: LocalChanges;
+  /** Called once, before the first build; where it throws nothing is built. */
+  ready?(): Promise<void>;
   readonly limit: Limit;
   readonly backoff: Backoff;
   readonly watcher: Watcher;
   onBug(error: unknown): void;
 }
 
-/** The story of a folder on this disk: the same as a push's, without GitHub and without memory. */
+/** The story of a folder on this disk: the same as a push's, without GitHub. */
 export async function runBuild(tree: Tree, steps: Steps, hands: LocalHands): Promise<PushOutcome> {
   const plan = await planStack(tree, hands);
+  for (const warning of plan.warnings) noteLines(hands.watcher, `warning: ${faultText(warning)}`);
   hands.watcher.begin(plan.functions);
-  const outcomes = await Promise.all(
-    plan.functions.map((planned) => hands.limit(() => runOne(planned, { tree, steps, hands }))),
+  const each = <T>(work: (planned: PlannedFunction) => Promise<T>) =>
+    Promise.all(plan.functions.map((planned) => hands.limit(() => work(planned))));
+  const found = await each((planned) => findUnchanged(planned, { tree, hands }));
+  if (found.includes(undefined)) await hands.ready?.();
+  const outcomes = await each(
+    async (planned) => found[plan.functions.indexOf(planned)] ?? (await runOne(planned, { tree, steps, hands })),
   );
   return summary([...outcomes, ...plan.skipped.map(skippedOutcome)]);
 }
 
 /**
  * Assembles the context of every function of a folder, without building.
- * @returns each function's name with its context
+ * @returns each function with its context
  */
 export async function assembleAll(
   tree: Tree,
-  hands: PlanHands & Pick<BuildHands, "assemble">,
-): Promise<readonly { name: string; context: Context }[]> {
-  const { functions } = await planStack(tree, hands);
+  hands: AssembleHands & { warn(warning: Fault): void },
+): Promise<readonly { planned: PlannedFunction; context: Context }[]> {
+  const { functions, warnings } = await planStack(tree, hands);
+  warnings.forEach(hands.warn);
   return Promise.all(
     functions.map(async (planned) => ({
-      name: planned.name,
-      context: await assemble(planned, await treesOf(planned, { tree, hands }), hands),
+      planned,
+      context: await assembleIn(planned, { tree, hands }),
     })),
   );
+}
+
+/** What keeps a function from being looked at is told when it is built. */
+async function findUnchanged(
+  planned: PlannedFunction,
+  { tree, hands }: { tree: Tree; hands: LocalHands },
+): Promise<Outcome | undefined> {
+  if (!hands.changes) return undefined;
+  const startedMs = Date.now();
+  try {
+    const build = await hands.changes.findUnchanged(planned, await assembleIn(planned, { tree, hands }));
+    return build && finish(unchangedOutcome(planned, build, (Date.now() - startedMs) / 1000), hands.watcher);
+  } catch (error) {
+    if (error instanceof BuilderError && error.code !== "build_cancelled") return undefined;
+    throw error;
+  }
 }
 
 async function runOne(
@@ -69,6 +108,7 @@ async function runOne(
     const { digest } = await retrying(steps, { name: `build ${planned.name}`, backoff, onWait }, async ({ signal }) =>
       buildFunction(planned, { ...(await treesOf(planned, { tree, hands })), hands }, { signal, onEvent }),
     );
+    await remember(planned, digest, { tree, hands });
     return finish(
       { function: planned.name, state: "built", image: planned.image, digest, seconds: seconds() },
       watcher,
@@ -78,9 +118,28 @@ async function runOne(
   }
 }
 
+/** A folder that has become unreadable since it was built is no fault of the build. */
+async function remember(planned: PlannedFunction, digest: string, { tree, hands }: { tree: Tree; hands: LocalHands }) {
+  try {
+    await hands.changes?.keep(planned, await assembleIn(planned, { tree, hands }), digest);
+  } catch (error) {
+    if (!(error instanceof BuilderError)) throw error;
+  }
+}
+
+function noteLines(watcher: Watcher, text: string): void {
+  for (const line of text.split("\n")) watcher.note(line);
+}
+
 function finish(outcome: Outcome, watcher: Watcher): Outcome {
   watcher.finished(outcome);
   return outcome;
+}
+
+type AssembleHands = PlanHands & Pick<BuildHands, "assemble">;
+
+async function assembleIn(planned: PlannedFunction, { tree, hands }: { tree: Tree; hands: AssembleHands }) {
+  return assemble(planned, await treesOf(planned, { tree, hands }), hands);
 }
 
 async function treesOf(planned: PlannedFunction, { tree, hands }: { tree: Tree; hands: PlanHands }) {

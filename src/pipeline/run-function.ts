@@ -1,9 +1,10 @@
-import { BuilderError, type Location, messageOf } from "../errors.ts";
+import { BuilderError, type Fault, type Location, messageOf } from "../errors.ts";
 import type { BuildEvent } from "../model/build-event.ts";
 import type { Outcome, PushOutcome } from "../model/outcome.ts";
 import type { Push } from "../model/push.ts";
 import { type BuildHands, buildFunction } from "./build-function.ts";
 import { templateSource } from "./find-template.ts";
+import type { MemoryHands } from "./find-unchanged.ts";
 import type { PlannedFunction } from "./plan.ts";
 import { type Reporter, type Reporting, report, statusOf } from "./report.ts";
 import { type Backoff, retrying } from "./retry.ts";
@@ -14,9 +15,13 @@ import type { Trees } from "./trees.ts";
 export interface FunctionWork {
   readonly push: Push;
   readonly planned: PlannedFunction;
+  /** Hash of what it is made of, where that is known. */
+  readonly inputs?: string;
 }
 
 export interface FunctionHands extends BuildHands {
+  /** Absent: everything is built each time. */
+  readonly memory?: MemoryHands;
   readonly trees: Trees;
   readonly reporter: Reporter;
   readonly backoff: Backoff;
@@ -30,6 +35,8 @@ export interface StoryLog {
   refused(push: Push, error: unknown): void;
   bug(push: Push, error: unknown): void;
   ended(push: Push, outcome: PushOutcome): void;
+  /** Something in the stack that is most likely a mistake. */
+  warned(push: Push, warning: Fault): void;
 }
 
 /** The story of one function of a push: pending, built (again after a while where that may help), its end told. */
@@ -81,7 +88,7 @@ async function buildOnce(
   hands: FunctionHands,
   signal: AbortSignal,
 ): Promise<{ digest: string; seconds: number }> {
-  const { push, planned } = work;
+  const { push, planned, inputs } = work;
   const startedMs = Date.now();
   const tree = await hands.trees.ofPush(push, { signal });
   const source = templateSource(planned.template);
@@ -92,6 +99,9 @@ async function buildOnce(
     { tree, ...(templates && { templates }), hands },
     { signal, onEvent },
   );
+  if (inputs !== undefined) {
+    await hands.memory?.storeGoodBuild(push, planned.name, { inputs, image: planned.image, digest, sha: push.sha });
+  }
   return { digest, seconds: (Date.now() - startedMs) / 1000 };
 }
 
@@ -113,7 +123,14 @@ export function failureOf(error: unknown, onBug: (error: unknown) => void): Fail
   const blamed = error.state === "failure" ? "failed" : "error";
   // Whoever force-pushed wants another commit, whose push comes by itself.
   const state = error.code === "commit_gone" ? "cancelled" : blamed;
-  return { state, reason: error.message, fix: error.fix, ...(error.location && { location: error.location }) };
+  const excerpt = error.faults.map((fault) => fault.excerpt).join("\n");
+  return {
+    state,
+    reason: error.message,
+    fix: error.fix,
+    ...(error.location && { location: error.location }),
+    ...(excerpt !== "" && { excerpt }),
+  };
 }
 
 interface Failure {
@@ -121,4 +138,5 @@ interface Failure {
   readonly reason: string;
   readonly fix: string;
   readonly location?: Location;
+  readonly excerpt?: string;
 }

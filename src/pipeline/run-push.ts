@@ -1,8 +1,11 @@
 import { BuilderError } from "../errors.ts";
 import type { Outcome, PushOutcome } from "../model/outcome.ts";
 import type { Push } from "../model/push.ts";
+import { assemble } from "./build-function.ts";
+import { templateSource } from "./find-template.ts";
+import { type Found, findUnchanged } from "./find-unchanged.ts";
 import { type Plan, type PlanHands, type PlannedFunction, planStack } from "./plan.ts";
-import { type Reporting, report, type Status, stackContext } from "./report.ts";
+import { type Reporting, report, type Status, stackContext, statusOf } from "./report.ts";
 import { retrying } from "./retry.ts";
 import { type FunctionHands, type FunctionWork, failedOutcome, failureOf, waitText } from "./run-function.ts";
 import type { Steps } from "./steps.ts";
@@ -12,6 +15,8 @@ export interface PushWork {
   readonly push: Push;
   /** Why nothing is to be built, where a person would otherwise wonder. */
   readonly skip?: string;
+  /** Builds what has not changed, too. */
+  readonly force?: boolean;
 }
 
 export interface PushHands extends FunctionHands {
@@ -42,9 +47,14 @@ export async function runPush(work: PushWork, steps: Steps, hands: PushHands): P
   await pending(`${push.owner.toLowerCase()}-${push.repository} stack deploy is in progress`);
   try {
     const plan = await planPush(push, { steps, hands, pending });
-    const branches = plan.functions.map((planned) => runBranch({ push, planned }, steps, hands));
-    const outcomes = [...(await Promise.all(branches)), ...plan.skipped.map(skippedOutcome)];
-    return await end(summary(outcomes));
+    const { unchanged, inputs } = await findInPush(work, plan, { steps, hands });
+    const changed = plan.functions.filter(({ name }) => !unchanged.some((outcome) => outcome.function === name));
+    const branches = changed.map((planned) => {
+      const hash = inputs[planned.name];
+      return runBranch({ push, planned, ...(hash !== undefined && { inputs: hash }) }, steps, hands);
+    });
+    const [built] = await Promise.all([Promise.all(branches), reportUnchanged(push, unchanged, reporting)]);
+    return await end(summary([...built, ...unchanged, ...plan.skipped.map(skippedOutcome)]));
   } catch (error) {
     return await end(unreadable(push, error, hands));
   } finally {
@@ -65,7 +75,36 @@ async function planPush(
     const openTemplates = (source: string) => hands.trees.ofTemplates(push, source, { signal });
     const plan = await planStack(tree, { ...hands.rulesFor(push), openTemplates });
     checkContexts(plan.functions);
+    for (const warning of plan.warnings) hands.log.warned(push, warning);
     return plan;
+  });
+}
+
+/** GitHub takes some 40 statuses at once, then one in 1.5 s: of more functions than these only the stack's status tells. */
+const maxUnchangedShown = 20;
+
+/** A function that is not built gets its end told and no beginning. */
+async function reportUnchanged(push: Push, unchanged: readonly Outcome[], reporting: Reporting): Promise<void> {
+  if (unchanged.length > maxUnchangedShown) return;
+  for (const outcome of unchanged) await report(push, statusOf(outcome), reporting);
+}
+
+async function findInPush(
+  { push, force = false }: PushWork,
+  { functions }: Plan,
+  { steps, hands }: { steps: Steps; hands: PushHands },
+): Promise<Found> {
+  const { memory, backoff, trees } = hands;
+  if (!memory) return { unchanged: [], inputs: {} };
+  return retrying(steps, { name: "unchanged", backoff }, async ({ signal }) => {
+    const tree = await trees.ofPush(push, { signal });
+    const contextOf = async (planned: PlannedFunction) => {
+      const source = templateSource(planned.template);
+      const templates = source === undefined ? undefined : await trees.ofTemplates(push, source, { signal });
+      return assemble(planned, { tree, ...(templates && { templates }) }, hands);
+    };
+    const onBug = (error: unknown) => hands.log.bug(push, error);
+    return findUnchanged(functions, { push, hands: { ...memory, onBug }, force, signal, contextOf });
   });
 }
 
@@ -95,10 +134,11 @@ export function skippedOutcome(name: string): Outcome {
 export function summary(outcomes: readonly Outcome[]): PushOutcome {
   const bad = outcomes.filter(({ state }) => ["failed", "error", "cancelled"].includes(state));
   if (bad.length === 0) {
-    const built = outcomes.filter(({ state }) => state === "built").length;
+    const of = (state: Outcome["state"]) => outcomes.filter((outcome) => outcome.state === state).length;
+    const unchanged = of("unchanged") > 0 ? `, ${of("unchanged")} unchanged` : "";
     return {
       state: "success",
-      description: `stack is successfully built: ${count(built, "function")}`,
+      description: `stack is successfully built: ${count(of("built"), "function")}${unchanged}`,
       functions: outcomes,
     };
   }
@@ -118,7 +158,8 @@ function unreadable(push: Push, error: unknown, hands: PushHands): PushOutcome {
     return { state: "ignored", description: `nothing to build: ${error.message}`, functions: [] };
   }
   const { state, reason } = failureOf(error, (bug) => hands.log.bug(push, bug));
-  return { state: pushState(state), description: reason, functions: [] };
+  const faults = error instanceof BuilderError && error.faults.length > 0 ? { faults: error.faults } : {};
+  return { state: pushState(state), description: reason, functions: [], ...faults };
 }
 
 function pushState(state: Outcome["state"]): "failure" | "error" | "cancelled" {
