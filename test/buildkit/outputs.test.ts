@@ -113,6 +113,20 @@ test("with a time of origin and rewritten files the same input gives the same di
   expect(await build(1_800_000_000_123_456_789n)).toBe(first);
 });
 
+test("an image for several platforms is an index; its files come back in a folder for each", async () => {
+  const folder = await createScratch();
+  const context = createMemoryContext({
+    Dockerfile: "FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH.txt /word\n",
+    "amd64.txt": "amd64",
+    "arm64.txt": "arm64",
+  });
+  const platforms = ["linux/amd64", "linux/arm64"];
+  const { manifest } = await push({}, { context, platforms, exports: [{ type: "local", folder }] });
+  expect(manifest?.manifests).toHaveLength(2);
+  expect(await readFile(join(folder, "linux_amd64/word"), "utf8")).toBe("amd64");
+  expect(await readFile(join(folder, "linux_arm64/word"), "utf8")).toBe("arm64");
+});
+
 test("provenance and SBOM are not made unless they are asked for", async () => {
   const { manifest } = await push({});
   expect(manifest?.manifests).toBeUndefined();
