@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq, type Node, type Pair } from "yaml";
+import { isMap, isScalar, isSeq, type Node, type Pair, type Scalar } from "yaml";
 import type { ErrorCode, Location } from "../errors.ts";
 import type { Findings } from "./faults.ts";
 
@@ -147,9 +147,10 @@ function addField(
   else fields.set(text, createYamlValue(value, source, { key }));
 }
 
-/** `!!binary` comes as bytes. */
-function textOf({ value }: { value: unknown }): string {
-  return value instanceof Uint8Array ? Buffer.from(value).toString() : String(value);
+/** A tag such as `!!float` makes something else of the text, of which the source counts; `!!binary` makes bytes. */
+function textOf({ value, source }: { value: unknown; source?: string }): string {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString();
+  return typeof value === "string" ? value : (source ?? String(value));
 }
 
 const plainWords = new Map([
@@ -161,8 +162,8 @@ const words = new Map([
   ...["n", "N", "no", "No", "NO", "off", "Off", "OFF"].map((word) => [word, false] as const),
 ]);
 
-function flagOf(node: { value: unknown; type?: string | undefined; tag?: string | undefined }): boolean | undefined {
-  const text = String(node.value);
+function flagOf(node: Scalar): boolean | undefined {
+  const text = textOf(node);
   const isBool = node.tag === undefined ? node.type === "PLAIN" : node.tag === "tag:yaml.org,2002:bool";
   return (isBool ? plainWords.get(text) : undefined) ?? words.get(text);
 }

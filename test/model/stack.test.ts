@@ -2,6 +2,7 @@ import { expect, test, vi } from "vitest";
 import { BuilderError } from "../../src/errors.ts";
 import { parseStack } from "../../src/model/stack.ts";
 import { faasCli, readWith } from "./faas-cli.ts";
+import { scalars } from "./faas-cli-scalars.ts";
 
 /** A busy machine takes its time. */
 vi.setConfig({ testTimeout: 60_000 });
@@ -143,6 +144,14 @@ test("what is read is what faas-cli reads", async () => {
   const { readonlyRootFilesystem: readOnlyRootFilesystem } = deployment ?? {};
   expect(JSON.parse(JSON.stringify({ ...ours, readOnlyRootFilesystem }))).toEqual(recorded);
   if (faasCli !== "") expect((await readWith(faasCli, whole))[0]).toMatchObject(recorded);
+});
+
+test("texts of every kind are read as faas-cli reads them", async () => {
+  const lines = scalars.map(([source], at) => `      K${at}: ${source}\n`).join("");
+  const text = `provider: {name: openfaas}\nx-a: &anchor anchored\nfunctions:\n  a:\n    image: x\n    environment:\n${lines}`;
+  const expected = Object.fromEntries(scalars.map(([, read], at) => [`K${at}`, read]));
+  expect({ ...parseStack(text, "stack.yml").functions[0]?.deployment.environment }).toEqual(expected);
+  if (faasCli !== "") expect((await readWith(faasCli, text))[0]).toMatchObject({ environment: expected });
 });
 
 test("scripts that look for the sentences of faas-cli find them", () => {

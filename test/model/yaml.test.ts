@@ -26,6 +26,8 @@ test.for([
   ["!!str ~", "~"],
   ["!!binary aGk=", "hi"],
   ["!custom 1.10", "1.10"],
+  ["!!float 1.10", "1.10"],
+  ["!!timestamp 2020-01-01", "2020-01-01"],
 ])("the scalar %s is read as the text %j", ([source, text]) => {
   expect(read(`key: ${source}`).get("key")?.text()).toBe(text);
 });
