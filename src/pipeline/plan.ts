@@ -33,6 +33,8 @@ export interface Plan {
   readonly functions: readonly PlannedFunction[];
   /** Functions that the stack itself excludes by `skip_build`. */
   readonly skipped: readonly string[];
+  /** `provider.gateway`; "" where there is none. */
+  readonly gateway: string;
   /** What in the stack is most likely a mistake. */
   readonly warnings: readonly Fault[];
 }
@@ -79,7 +81,7 @@ export async function planStack(tree: Tree, hands: PlanHands): Promise<Plan> {
     ),
   );
   const skipped = wanted.filter(({ skipBuild }) => skipBuild).map(({ name }) => name);
-  return { functions, skipped, warnings: warnings.slice(0, maxWarnings) };
+  return { functions, skipped, gateway: stack.gateway, warnings: warnings.slice(0, maxWarnings) };
 }
 
 /** Goes on after a function with a fault, so that the faults of all are told at once. */

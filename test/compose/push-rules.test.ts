@@ -1,0 +1,29 @@
+import { pino } from "pino";
+import { expect, test } from "vitest";
+import { createPushHands } from "../../src/compose/push-hands.ts";
+import { readConfig } from "../../src/config.ts";
+import { parseStack } from "../../src/model/stack.ts";
+import { push } from "../pipeline/story.ts";
+
+/** The rules by which a push is planned; the parties of the outside world are not asked for them. */
+function rulesOf(given: Readonly<Record<string, string>>) {
+  const nobody = {} as never;
+  const parties = { git: nobody, github: nobody, buildImage: nobody, target: nobody, credentials: nobody };
+  const hands = createPushHands(readConfig(given), { ...parties, database: nobody, log: pino({ level: "silent" }) });
+  return hands.rulesFor(push);
+}
+
+test("S6 a pushed stack sees the variables of the setting, and nothing of the environment", () => {
+  expect(rulesOf({ SECRET: "s", stack_variables: "TIER=gold" })).toMatchObject({
+    pushed: true,
+    variables: { TIER: "gold" },
+  });
+  expect(rulesOf({ SECRET: "s" }).variables).toEqual({});
+});
+
+test("S7 whatever image a pushed stack names, it goes to the repository of its owner", () => {
+  const text = "provider: {name: openfaas}\nfunctions: {fn: {lang: dockerfile, image: 'other.registry/bob/x:1'}}\n";
+  const [definition] = parseStack(text, "stack.yml").functions;
+  const { imageOf } = rulesOf({ push_repository_url: "registry:5000" });
+  expect(definition && imageOf(definition)).toBe("registry:5000/alice/fns-x:1-main-1234567");
+});
