@@ -35,7 +35,7 @@ export async function listening(server: Server): Promise<string> {
 /** A folder of the test's own. */
 export async function scratchFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "git-test-scratch-"));
-  onTestFinished(() => rm(folder, { recursive: true }));
+  onTestFinished(() => rm(folder, { recursive: true, maxRetries: 10, retryDelay: 50 }));
   return folder;
 }
 

@@ -1,11 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import { appendFile, mkdir, readdir, readFile, rm, stat, truncate, utimes, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { GitOptions } from "../../src/git/git.ts";
 import { type GithubServer, startGithubServer } from "../github-server/server.ts";
-import { gitScene, privateRepository, scratchFolder, spyGit, uniqueName } from "./git-scene.ts";
+import { gitScene, privateRepository } from "./git-scene.ts";
+import { keepingScene, largeRepository } from "./keeping-scene.ts";
 
 const { signal } = new AbortController();
 let github: GithubServer;
@@ -15,43 +14,9 @@ beforeAll(async () => {
 });
 afterAll(() => github.close());
 
-/** A git that keeps what it fetches, and ways to look at what it keeps. */
-async function keepingScene(options: Partial<GitOptions> = {}, maxBytes = 1024 ** 3) {
-  const folder = await scratchFolder();
-  const { environment, fetches } = await spyGit();
-  const { git, temporaryFolder } = await gitScene({ environment, kept: { folder, maxBytes }, ...options });
-  const repositories = join(folder, "repositories");
-  const mirrors = async () => (await readdir(repositories)).map((name) => join(repositories, name));
-  return {
-    git,
-    temporaryFolder,
-    repositories,
-    fetches,
-    mirrors,
-    /** Sizes of the packs of the only mirror, the largest first. */
-    async packSizes() {
-      const [mirror = ""] = await mirrors();
-      const names = (await readdir(join(mirror, "objects/pack"))).filter((name) => name.endsWith(".pack"));
-      const sizes = await Promise.all(names.map((name) => stat(join(mirror, "objects/pack", name))));
-      return sizes.map(({ size }) => size).toSorted((a, b) => b - a);
-    },
-    async read(want: { url: string; sha: string; token?: string }, file: string) {
-      await using checkout = await git.checkout(want, { signal });
-      return readFile(join(checkout.folder, file), "utf8");
-    },
-  };
-}
-
-async function largeRepository() {
-  const name = uniqueName();
-  const files = { large: randomBytes(200_000).toString("base64"), version: "1" };
-  const { cloneUrl, sha } = await github.createRepository("o", name, { files });
-  return { name, url: cloneUrl, sha, push: (version: string) => github.commit("o", name, { files: { version } }) };
-}
-
 test("the next push of a repository brings only what it changed", async () => {
   const { read, packSizes, fetches } = await keepingScene();
-  const { url, sha, push } = await largeRepository();
+  const { url, sha, push } = await largeRepository(github);
   expect(await read({ url, sha }, "version")).toBe("1");
   expect(await read({ url, sha: await push("2") }, "version")).toBe("2");
   await push("3");
@@ -65,7 +30,7 @@ test("the next push of a repository brings only what it changed", async () => {
 
 test("a commit that is kept needs no server, as after a restart", async () => {
   const { read, fetches } = await keepingScene();
-  const { url, sha, push } = await largeRepository();
+  const { url, sha, push } = await largeRepository(github);
   const next = await push("2");
   await read({ url, sha: next }, "version");
   expect(await read({ url, sha: next }, "version")).toBe("2");
@@ -76,7 +41,7 @@ test("a commit that is kept needs no server, as after a restart", async () => {
 
 test("many pushes of one repository at once do not meet", async () => {
   const { read, mirrors } = await keepingScene();
-  const { url, sha, push } = await largeRepository();
+  const { url, sha, push } = await largeRepository(github);
   const shas = [sha, await push("2"), await push("3"), await push("4")];
   const versions = () => Promise.all(shas.map((each) => read({ url, sha: each }, "version")));
   expect(await versions()).toEqual(["1", "2", "3", "4"]);
@@ -87,7 +52,7 @@ test("many pushes of one repository at once do not meet", async () => {
 test("two processes that keep the same folder do not meet", async () => {
   const one = await keepingScene();
   const { git } = await gitScene({ kept: { folder: join(one.repositories, ".."), maxBytes: 1024 ** 3 } });
-  const { url, sha, push } = await largeRepository();
+  const { url, sha, push } = await largeRepository(github);
   const shas = [sha, await push("2"), await push("3")];
   await Promise.all(
     shas.flatMap((each) => [
@@ -98,48 +63,9 @@ test("two processes that keep the same folder do not meet", async () => {
   expect(await one.mirrors()).toHaveLength(1);
 });
 
-test.for([
-  ["a pack is gone", (pack: string) => rm(pack)],
-  ["a pack was cut", (pack: string) => truncate(pack, 1000)],
-  ["a pack is empty", (pack: string) => truncate(pack, 0)],
-  ["all packs are gone", (pack: string) => rm(join(pack, ".."), { recursive: true })],
-  ["nothing but commits are there", (pack: string) => rm(join(pack, "../.."), { recursive: true })],
-] as const)("a mirror is thrown away and made anew where %s", async ([, breakIt]) => {
-  const { read, mirrors, packSizes } = await keepingScene();
-  const { url, sha, push } = await largeRepository();
-  const breakMirror = async () => {
-    const [mirror = ""] = await mirrors();
-    const packs = join(mirror, "objects/pack");
-    const [pack = ""] = (await readdir(packs)).filter((name) => name.endsWith(".pack"));
-    await breakIt(join(packs, pack));
-  };
-  await read({ url, sha }, "large");
-  await breakMirror();
-  expect(await read({ url, sha }, "version")).toBe("1");
-  await breakMirror();
-  expect(await read({ url, sha: await push("2") }, "version")).toBe("2");
-  expect((await packSizes())[0]).toBeGreaterThan(200_000);
-});
-
-test("what a killed process was making counts for nothing, and goes after an hour", async () => {
-  const { read, repositories } = await keepingScene();
-  const { url, sha, push } = await largeRepository();
-  for (const name of ["incoming-new", "incoming-old"]) {
-    await mkdir(join(repositories, name, "objects/pack"), { recursive: true });
-  }
-  const longAgo = new Date(Date.now() - 2 * 3_600_000);
-  await utimes(join(repositories, "incoming-old"), longAgo, longAgo);
-  await read({ url, sha }, "version");
-  const [mirror = ""] = (await readdir(repositories)).filter((name) => !name.startsWith("incoming-"));
-  await appendFile(join(repositories, mirror, "objects/pack/tmp_pack_x"), "half");
-  await appendFile(join(repositories, mirror, "objects/pack/pack-1234.pack"), "half");
-  expect(await read({ url, sha: await push("2") }, "version")).toBe("2");
-  expect((await readdir(repositories)).toSorted()).toEqual([mirror, "incoming-new"].toSorted());
-});
-
 test("a commit that a force-push has removed is gone, and leaves what is kept", async () => {
   const { git, read, mirrors } = await keepingScene();
-  const { url, sha } = await largeRepository();
+  const { url, sha } = await largeRepository(github);
   await read({ url, sha }, "version");
   const before = await mirrors();
   await expect(git.checkout({ url, sha: "1".repeat(40) }, { signal })).rejects.toMatchObject({ code: "commit_gone" });
@@ -148,7 +74,11 @@ test("a commit that a force-push has removed is gone, and leaves what is kept", 
 
 test("the least recently used mirrors go when all together are too large", async () => {
   const { read, mirrors, fetches } = await keepingScene({}, 500_000);
-  const [one, two, three] = [await largeRepository(), await largeRepository(), await largeRepository()];
+  const [one, two, three] = [
+    await largeRepository(github),
+    await largeRepository(github),
+    await largeRepository(github),
+  ];
   for (const each of [one, two, one, three, one]) await read(each, "version");
   expect([await fetches(), (await mirrors()).length]).toEqual([3, 2]);
   await read(two, "version");
@@ -157,13 +87,13 @@ test("the least recently used mirrors go when all together are too large", async
 
 test("a repository that is larger than all that may be kept is checked out all the same", async () => {
   const { read, mirrors } = await keepingScene({}, 1000);
-  expect(await read(await largeRepository(), "version")).toBe("1");
+  expect(await read(await largeRepository(github), "version")).toBe("1");
   expect(await mirrors()).toEqual([]);
 });
 
 test("a mirror of many pushes begins anew, and does not grow for ever", async () => {
   const { read, mirrors, packSizes } = await keepingScene();
-  const { url, sha, push } = await largeRepository();
+  const { url, sha, push } = await largeRepository(github);
   await read({ url, sha }, "version");
   const [mirror = ""] = await mirrors();
   for (let count = 10; count < 50; count++) await writeFile(join(mirror, "commits", String(count).repeat(20)), "");
@@ -196,7 +126,7 @@ test.for([true, false])(
   "G8 a file that is too large is refused, a server that can leave it out: %s",
   async (canFilter) => {
     const { git, mirrors } = await keepingScene({ limits: { maxBytes: 100_000 } });
-    const { name, url, sha } = await largeRepository();
+    const { name, url, sha } = await largeRepository(github);
     const bare = join(github.folder, "o", `${name}.git`);
     execFileSync("git", ["-C", bare, "config", "uploadpack.allowFilter", String(canFilter)]);
     await expect(git.checkout({ url, sha }, { signal })).rejects.toMatchObject({
@@ -209,8 +139,8 @@ test.for([true, false])(
 
 test("nothing is kept where the setting says so, or where nothing can be written", async () => {
   const { read, repositories } = await keepingScene({}, 0);
-  expect(await read(await largeRepository(), "version")).toBe("1");
+  expect(await read(await largeRepository(github), "version")).toBe("1");
   await expect(stat(repositories)).rejects.toThrow("ENOENT");
   const unwritable = await keepingScene({ kept: { folder: "/dev/null", maxBytes: 1000 } });
-  expect(await unwritable.read(await largeRepository(), "version")).toBe("1");
+  expect(await unwritable.read(await largeRepository(github), "version")).toBe("1");
 });
