@@ -67,7 +67,8 @@ export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
     async keep(planned, context, digest) {
       const { name, image } = planned;
       const before = seen.get(name);
-      const after = before && (await read(planned, context, before.context));
+      // The stamp was taken a moment ago: whether it would still tell of a change tomorrow does not matter here.
+      const after = before && (await read(planned, context, { ...before.context, settled: true }));
       if (after?.inputs !== before?.inputs || !after) return;
       memory.keep(name, image, { inputs: after.inputs, image, digest, sha: "", context: after.context });
     },

@@ -107,8 +107,12 @@ interface Gathered {
   digest(): string;
 }
 
+/** The buffer that the last hash used: many small contexts would else cost more memory than work. */
+let spare: Buffer | undefined;
+
 function createGathered(hash: Hash): Gathered {
-  const buffer = Buffer.alloc(bufferBytes);
+  const buffer = spare ?? Buffer.allocUnsafeSlow(bufferBytes);
+  spare = undefined;
   let at = 0;
   const flush = () => {
     hash.update(buffer.subarray(0, at));
@@ -133,6 +137,7 @@ function createGathered(hash: Hash): Gathered {
     },
     digest() {
       flush();
+      spare = buffer;
       return hash.digest("hex");
     },
   };

@@ -83,7 +83,7 @@ export async function findEntry(context: Context, path: string): Promise<Entry |
 export async function readText(context: Context, path: string, maxBytes: number): Promise<string | undefined> {
   const entry = await findEntry(context, path);
   if (!entry || !isRegular(entry)) return undefined;
-  const bytes = Buffer.alloc(maxBytes + 1);
+  const bytes = Buffer.alloc(Math.min(entry.size, maxBytes) + 1);
   const reader = entry.open();
   let length = 0;
   try {

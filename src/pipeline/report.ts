@@ -58,6 +58,6 @@ export function statusOf(outcome: Outcome): Status {
 }
 
 /** Names the commit that built what has not changed since. */
-export function unchangedText({ sha }: { sha: string }): string {
+function unchangedText({ sha }: { sha: string }): string {
   return sha === "" ? "unchanged" : `unchanged since ${sha.slice(0, 7)}`;
 }
