@@ -2,14 +2,18 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { buildxPlace, createRemoteBuilder } from "./buildx.ts";
 import type { RealParts } from "./real-parts.ts";
 
 /** Whose way of building is measured. */
 export type Side = "ours" | "peer";
 
+/** By what: of-builder, a buildctl for each function, or one buildx bake. */
+export type Builder = Side | "bake";
+
 /** A stack of functions on disk, and the commands that build and push all of it. */
 export interface PushStack {
-  readonly side: Side;
+  readonly side: Builder;
   readonly names: readonly string[];
   /** What a person types: one command of ours, or one buildctl per function. */
   readonly commands: readonly Command[];
@@ -38,7 +42,7 @@ const ranLine = /#\d+ \d+\.\d+ ran\s*$/gm;
 const ourCommand = new URL("../bin/of-builder.js", import.meta.url).pathname;
 
 /** Writes 20 functions of 30 small files and their stack.yml. */
-export async function createPushStack(side: Side, parts: RealParts): Promise<PushStack> {
+export async function createPushStack(side: Builder, parts: RealParts): Promise<PushStack> {
   const folder = join(parts.folder, side);
   const names = Array.from({ length: functionCount }, (_, at) => `fn-${String(at).padStart(2, "0")}`);
   const image = (name: string) => `bench-${side}/${name}`;
@@ -56,10 +60,12 @@ export async function createPushStack(side: Side, parts: RealParts): Promise<Pus
   return {
     side,
     names,
-    commands:
-      side === "ours"
-        ? [ourBuild(folder, parts)]
-        : names.map((name) => peerBuild(join(folder, name), `${parts.registry}/${image(name)}:latest`, parts)),
+    commands: await commandsOf(side, {
+      folder,
+      names,
+      imageOf: (name) => `${parts.registry}/${image(name)}:latest`,
+      parts,
+    }),
     async change(nonce) {
       await Promise.all(names.map((name) => writeFiles(join(folder, name), nonce)));
     },
@@ -73,6 +79,27 @@ export async function createPushStack(side: Side, parts: RealParts): Promise<Pus
       }
     },
   };
+}
+
+interface Building {
+  readonly folder: string;
+  readonly names: readonly string[];
+  readonly parts: RealParts;
+  imageOf(name: string): string;
+}
+
+async function commandsOf(side: Builder, { folder, names, parts, imageOf }: Building): Promise<readonly Command[]> {
+  if (side === "ours") return [ourBuild(folder, parts)];
+  if (side === "peer") return names.map((name) => peerBuild(join(folder, name), imageOf(name), parts));
+  const target = (name: string) => ({ context: name, tags: [imageOf(name)], output: ["type=image,push=true"] });
+  const bake = {
+    group: { default: { targets: names } },
+    target: Object.fromEntries(names.map((name) => [name, target(name)])),
+  };
+  await writeFile(join(folder, "docker-bake.json"), JSON.stringify(bake));
+  const env = await createRemoteBuilder(parts);
+  const args = ["bake", "--builder", "bench", "--progress", "plain", "-f", "docker-bake.json"];
+  return [{ program: buildxPlace, args, folder, logFile: `${folder}.log`, env }];
 }
 
 /**
@@ -108,10 +135,11 @@ async function runCommand(
   throw new Error(`${program} ${args.join(" ")} ended with ${code}, expected 0:\n${end}`);
 }
 
-function ourBuild(folder: string, { buildkit }: RealParts): Command {
+function ourBuild(folder: string, { buildkit, registry, folder: ofParts }: RealParts): Command {
   const args = [ourCommand, "build", "--push", "-f", "stack.yml"];
   const logFile = `${folder}.log`;
-  return { program: process.execPath, args, folder, logFile, env: { BUILDKIT_HOST: buildkit } };
+  const env = { BUILDKIT_HOST: buildkit, docker_mirror: registry, data_path: join(ofParts, "data") };
+  return { program: process.execPath, args, folder, logFile, env };
 }
 
 function peerBuild(folder: string, image: string, { buildctl, buildkit }: RealParts): Command {

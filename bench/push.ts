@@ -31,10 +31,10 @@ export const push: Bench = {
   },
 };
 
-/** One run, and the proof that it did what its heat says: cold, every function's RUN ran; warm, none. */
-async function measureOne(
+/** Measures one run, with the proof that it did what its heat says: cold, every function's RUN ran; warm, none. */
+export async function measureOne(
   stack: PushStack,
-  { heat, run, signal }: { heat: "cold" | "warm"; run: number; signal: AbortSignal },
+  { heat, run, signal }: { heat: "cold" | "warm"; run: number | string; signal: AbortSignal },
 ): Promise<number> {
   if (heat === "cold") await stack.change(`${stack.side} ${run}`);
   const { seconds, ran } = await measureBuild(stack, { signal });

@@ -1,0 +1,53 @@
+import { alternate } from "./alternate.ts";
+import { ensureBuildx } from "./buildx.ts";
+import { measureHash } from "./contexts-hash.ts";
+import { measureMonorepo } from "./contexts-monorepo.ts";
+import { measureOne } from "./push.ts";
+import { type Builder, createPushStack, type PushStack } from "./push-stack.ts";
+import { type RealParts, startRealParts } from "./real-parts.ts";
+import { type Bench, createRow, type Row } from "./result.ts";
+
+const rounds = 5;
+/** Largest ratios, by peer: what a person could do by hand, and what most people would pick. */
+const peers = [
+  { side: "peer", name: "20 buildctl", bars: { cold: 0.95, warm: 0.25 } },
+  { side: "bake", name: "buildx bake", bars: { cold: 0.7, warm: 0.25 } },
+] as const;
+
+/** What knowing the content of contexts is good for: how long it takes to know it, and what need not be built. */
+export const contexts: Bench = {
+  about: "hashing contexts, and building only what changed, beside tar, buildctl and buildx bake",
+  async run({ tell, signal }): Promise<readonly Row[]> {
+    await ensureBuildx({ tell, signal });
+    const rows = [...(await measureHash({ tell, signal }))];
+    tell("starting buildkitd and a registry");
+    await using parts = await startRealParts();
+    rows.push(await measureMonorepo(parts, { tell, signal }));
+    for (const { side, name, bars } of peers)
+      rows.push(...(await measureStack(parts, { side, name, bars, tell, signal })));
+    return rows;
+  },
+};
+
+interface Measuring {
+  readonly side: Builder;
+  readonly name: string;
+  readonly bars: Readonly<Record<"cold" | "warm", number>>;
+  readonly signal: AbortSignal;
+  tell(text: string): void;
+}
+
+async function measureStack(parts: RealParts, { side, name, bars, tell, signal }: Measuring): Promise<readonly Row[]> {
+  const [ours, theirs] = [await createPushStack("ours", parts), await createPushStack(side, parts)];
+  const measure = (stack: PushStack, heat: "cold" | "warm") => async (run: number) => {
+    const seconds = await measureOne(stack, { heat, run: `${side} ${run}`, signal });
+    tell(`${name}, ${heat}, ${run === 0 ? "warm-up" : `run ${run}`}, ${stack.side}: ${seconds.toFixed(2)} s`);
+    return seconds;
+  };
+  const rows: Row[] = [];
+  for (const heat of ["cold", "warm"] as const) {
+    const compared = await alternate(rounds, { ours: measure(ours, heat), peer: measure(theirs, heat) });
+    rows.push(createRow(`20 functions ÷ ${name}, ${heat}`, compared, { unit: "s", bar: bars[heat] }));
+  }
+  return rows;
+}
