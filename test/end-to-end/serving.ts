@@ -26,8 +26,8 @@ export interface Serving {
   readonly process: ChildProcess;
   /** Every line of its log so far. */
   readonly log: readonly Record<string, unknown>[];
-  /** Waits for a line of the log. */
-  logged(text: string): Promise<void>;
+  /** Waits for a line of the log, where it is given one that passes the test. */
+  logged(text: string, test?: (line: Record<string, unknown>) => boolean): Promise<void>;
   /** Ends it with a signal; answers its exit code, or the signal that killed it. */
   end(signal: "SIGTERM" | "SIGKILL"): Promise<number | string>;
 }
@@ -105,17 +105,17 @@ async function startServing(settings: Readonly<Record<string, string>>): Promise
     for (const wake of waiting) wake();
   });
   const ended = once(child, "exit");
-  const logged = (text: string) =>
+  const logged: Serving["logged"] = (text, test = () => true) =>
     new Promise<void>((resolve, reject) => {
+      const fail = () => reject(new Error(`ended before it said "${text}":\n${log.map(({ msg }) => msg).join("\n")}`));
       const check = () => {
-        if (!log.some(({ msg }) => String(msg).includes(text))) return;
+        if (!log.some((line) => String(line.msg).includes(text) && test(line))) return;
         waiting.delete(check);
+        child.off("exit", fail);
         resolve();
       };
       waiting.add(check);
-      child.once("exit", () =>
-        reject(new Error(`ended before it said "${text}":\n${log.map(({ msg }) => msg).join("\n")}`)),
-      );
+      child.once("exit", fail);
       check();
     });
   await logged("of-builder is ready");
