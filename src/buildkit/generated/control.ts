@@ -175,6 +175,41 @@ export interface Descriptor {
   size: bigint;
 }
 
+export interface ListWorkersRequest {
+  filter: string[];
+}
+
+export interface ListWorkersResponse {
+  record: WorkerRecord[];
+}
+
+export interface WorkerRecord {
+  id: string;
+  labels: { [key: string]: string };
+  platforms: WorkerPlatform[];
+  gcPolicy: GCPolicy[];
+}
+
+export interface WorkerRecord_LabelsEntry {
+  key: string;
+  value: string;
+}
+
+export interface WorkerPlatform {
+  architecture: string;
+  os: string;
+  variant: string;
+}
+
+export interface GCPolicy {
+  all: boolean;
+  keepDuration: bigint;
+  reservedSpace: bigint;
+  filters: string[];
+  maxUsedSpace: bigint;
+  minFreeSpace: bigint;
+}
+
 function createBaseSolveRequest(): SolveRequest {
   return {
     ref: "",
@@ -2237,6 +2272,499 @@ export const Descriptor: MessageFns<Descriptor> = {
   },
 };
 
+function createBaseListWorkersRequest(): ListWorkersRequest {
+  return { filter: [] };
+}
+
+export const ListWorkersRequest: MessageFns<ListWorkersRequest> = {
+  encode(message: ListWorkersRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.filter) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListWorkersRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListWorkersRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.filter.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListWorkersRequest>): ListWorkersRequest {
+    return ListWorkersRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListWorkersRequest>): ListWorkersRequest {
+    const message = createBaseListWorkersRequest();
+    message.filter = object.filter?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseListWorkersResponse(): ListWorkersResponse {
+  return { record: [] };
+}
+
+export const ListWorkersResponse: MessageFns<ListWorkersResponse> = {
+  encode(message: ListWorkersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.record) {
+      WorkerRecord.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListWorkersResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListWorkersResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.record.push(WorkerRecord.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListWorkersResponse>): ListWorkersResponse {
+    return ListWorkersResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListWorkersResponse>): ListWorkersResponse {
+    const message = createBaseListWorkersResponse();
+    message.record = object.record?.map((e) => WorkerRecord.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseWorkerRecord(): WorkerRecord {
+  return { id: "", labels: {}, platforms: [], gcPolicy: [] };
+}
+
+export const WorkerRecord: MessageFns<WorkerRecord> = {
+  encode(message: WorkerRecord, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    globalThis.Object.entries(message.labels).forEach(([key, value]: [string, string]) => {
+      WorkerRecord_LabelsEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
+    });
+    for (const v of message.platforms) {
+      WorkerPlatform.encode(v!, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.gcPolicy) {
+      GCPolicy.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WorkerRecord {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWorkerRecord();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            const entry2 = WorkerRecord_LabelsEntry.decode(reader, reader.uint32());
+            if (entry2.value !== undefined) {
+              message.labels[entry2.key] = entry2.value;
+            }
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.platforms.push(WorkerPlatform.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.gcPolicy.push(GCPolicy.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WorkerRecord>): WorkerRecord {
+    return WorkerRecord.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WorkerRecord>): WorkerRecord {
+    const message = createBaseWorkerRecord();
+    message.id = object.id ?? "";
+    message.labels = (globalThis.Object.entries(object.labels ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.platforms = object.platforms?.map((e) => WorkerPlatform.fromPartial(e)) || [];
+    message.gcPolicy = object.gcPolicy?.map((e) => GCPolicy.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseWorkerRecord_LabelsEntry(): WorkerRecord_LabelsEntry {
+  return { key: "", value: "" };
+}
+
+export const WorkerRecord_LabelsEntry: MessageFns<WorkerRecord_LabelsEntry> = {
+  encode(message: WorkerRecord_LabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WorkerRecord_LabelsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWorkerRecord_LabelsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WorkerRecord_LabelsEntry>): WorkerRecord_LabelsEntry {
+    return WorkerRecord_LabelsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WorkerRecord_LabelsEntry>): WorkerRecord_LabelsEntry {
+    const message = createBaseWorkerRecord_LabelsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseWorkerPlatform(): WorkerPlatform {
+  return { architecture: "", os: "", variant: "" };
+}
+
+export const WorkerPlatform: MessageFns<WorkerPlatform> = {
+  encode(message: WorkerPlatform, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.architecture !== "") {
+      writer.uint32(10).string(message.architecture);
+    }
+    if (message.os !== "") {
+      writer.uint32(18).string(message.os);
+    }
+    if (message.variant !== "") {
+      writer.uint32(26).string(message.variant);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WorkerPlatform {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWorkerPlatform();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.architecture = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.os = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.variant = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WorkerPlatform>): WorkerPlatform {
+    return WorkerPlatform.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WorkerPlatform>): WorkerPlatform {
+    const message = createBaseWorkerPlatform();
+    message.architecture = object.architecture ?? "";
+    message.os = object.os ?? "";
+    message.variant = object.variant ?? "";
+    return message;
+  },
+};
+
+function createBaseGCPolicy(): GCPolicy {
+  return { all: false, keepDuration: 0n, reservedSpace: 0n, filters: [], maxUsedSpace: 0n, minFreeSpace: 0n };
+}
+
+export const GCPolicy: MessageFns<GCPolicy> = {
+  encode(message: GCPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.all !== false) {
+      writer.uint32(8).bool(message.all);
+    }
+    if (message.keepDuration !== 0n) {
+      if (BigInt.asIntN(64, message.keepDuration) !== message.keepDuration) {
+        throw new globalThis.Error("value provided for field message.keepDuration of type int64 too large");
+      }
+      writer.uint32(16).int64(message.keepDuration);
+    }
+    if (message.reservedSpace !== 0n) {
+      if (BigInt.asIntN(64, message.reservedSpace) !== message.reservedSpace) {
+        throw new globalThis.Error("value provided for field message.reservedSpace of type int64 too large");
+      }
+      writer.uint32(24).int64(message.reservedSpace);
+    }
+    for (const v of message.filters) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.maxUsedSpace !== 0n) {
+      if (BigInt.asIntN(64, message.maxUsedSpace) !== message.maxUsedSpace) {
+        throw new globalThis.Error("value provided for field message.maxUsedSpace of type int64 too large");
+      }
+      writer.uint32(40).int64(message.maxUsedSpace);
+    }
+    if (message.minFreeSpace !== 0n) {
+      if (BigInt.asIntN(64, message.minFreeSpace) !== message.minFreeSpace) {
+        throw new globalThis.Error("value provided for field message.minFreeSpace of type int64 too large");
+      }
+      writer.uint32(48).int64(message.minFreeSpace);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GCPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGCPolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.all = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.keepDuration = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.reservedSpace = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.filters.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.maxUsedSpace = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.minFreeSpace = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GCPolicy>): GCPolicy {
+    return GCPolicy.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GCPolicy>): GCPolicy {
+    const message = createBaseGCPolicy();
+    message.all = object.all ?? false;
+    message.keepDuration = (object.keepDuration !== undefined && object.keepDuration !== null)
+      ? BigInt(object.keepDuration)
+      : 0n;
+    message.reservedSpace = (object.reservedSpace !== undefined && object.reservedSpace !== null)
+      ? BigInt(object.reservedSpace)
+      : 0n;
+    message.filters = object.filters?.map((e) => e) || [];
+    message.maxUsedSpace = (object.maxUsedSpace !== undefined && object.maxUsedSpace !== null)
+      ? BigInt(object.maxUsedSpace)
+      : 0n;
+    message.minFreeSpace = (object.minFreeSpace !== undefined && object.minFreeSpace !== null)
+      ? BigInt(object.minFreeSpace)
+      : 0n;
+    return message;
+  },
+};
+
 export type ControlService = typeof ControlService;
 export const ControlService = {
   solve: {
@@ -2256,6 +2784,15 @@ export const ControlService = {
     requestDeserialize: (value: Buffer): StatusRequest => StatusRequest.decode(value),
     responseSerialize: (value: StatusResponse): Buffer => Buffer.from(StatusResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StatusResponse => StatusResponse.decode(value),
+  },
+  listWorkers: {
+    path: "/moby.buildkit.v1.Control/ListWorkers" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListWorkersRequest): Buffer => Buffer.from(ListWorkersRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListWorkersRequest => ListWorkersRequest.decode(value),
+    responseSerialize: (value: ListWorkersResponse): Buffer => Buffer.from(ListWorkersResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListWorkersResponse => ListWorkersResponse.decode(value),
   },
   info: {
     path: "/moby.buildkit.v1.Control/Info" as const,
@@ -2280,6 +2817,7 @@ export const ControlService = {
 export interface ControlServer extends UntypedServiceImplementation {
   solve: handleUnaryCall<SolveRequest, SolveResponse>;
   status: handleServerStreamingCall<StatusRequest, StatusResponse>;
+  listWorkers: handleUnaryCall<ListWorkersRequest, ListWorkersResponse>;
   info: handleUnaryCall<InfoRequest, InfoResponse>;
   listenBuildHistory: handleServerStreamingCall<BuildHistoryRequest, BuildHistoryEvent>;
 }
@@ -2306,6 +2844,21 @@ export interface ControlClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<StatusResponse>;
+  listWorkers(
+    request: ListWorkersRequest,
+    callback: (error: ServiceError | null, response: ListWorkersResponse) => void,
+  ): ClientUnaryCall;
+  listWorkers(
+    request: ListWorkersRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListWorkersResponse) => void,
+  ): ClientUnaryCall;
+  listWorkers(
+    request: ListWorkersRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListWorkersResponse) => void,
+  ): ClientUnaryCall;
   info(request: InfoRequest, callback: (error: ServiceError | null, response: InfoResponse) => void): ClientUnaryCall;
   info(
     request: InfoRequest,

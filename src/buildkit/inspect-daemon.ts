@@ -1,0 +1,106 @@
+import { Metadata, type ServiceError } from "@grpc/grpc-js";
+import { parseAddress } from "./address.ts";
+import { describeAbort, describeTransport } from "./call-error.ts";
+import { askVersion } from "./daemon-version.ts";
+import { type ListWorkersResponse, SolveRequest, type WorkerRecord } from "./generated/control.ts";
+import { createHealth } from "./health.ts";
+import { createProgress } from "./progress.ts";
+import { createId, openSession } from "./session.ts";
+import { runSolve } from "./solve.ts";
+import type { TlsFiles } from "./tls-files.ts";
+
+/** What a daemon tells of itself. */
+export interface DaemonFacts {
+  /** "" where it is too old to tell. */
+  readonly version: string;
+  readonly workers: readonly WorkerFacts[];
+  /** Those that builds may ask for. */
+  readonly entitlements: readonly string[];
+}
+
+export interface WorkerFacts {
+  /** Such as "linux/arm64"; the first one is its own. */
+  readonly platforms: readonly string[];
+  /** Where layers are kept, such as "overlayfs"; "" where it does not tell. */
+  readonly snapshotter: string;
+  /** The rules after which it forgets, in the order in which they count. */
+  readonly gcRules: readonly GcRule[];
+}
+
+export interface GcRule {
+  /** Also what may be needed by others. */
+  readonly all: boolean;
+  readonly keepSeconds: number;
+  /** 0 = no bound. */
+  readonly maxBytes: number;
+}
+
+const limitMs = 10_000;
+const snapshotterLabel = "org.mobyproject.buildkit.worker.snapshotter";
+const knownEntitlements = ["network.host", "security.insecure", "device"];
+
+/**
+ * Asks a daemon for all that it tells of itself. Which entitlements it grants it does not tell: it is asked for a build
+ * of nothing with each.
+ * @throws BuilderError `buildkit_unreachable`, `buildkit_refused`, `build_cancelled`, `setting_invalid`
+ */
+export async function inspectDaemon(
+  address: string,
+  { tls, signal }: { tls?: TlsFiles | undefined; signal: AbortSignal },
+): Promise<DaemonFacts> {
+  const endpoint = parseAddress(address, { tls });
+  const version = await askVersion(endpoint, signal);
+  const workers = (await listWorkers(endpoint, signal)).map(workerFacts);
+  const granted = await Promise.all(knownEntitlements.map((name) => isGranted(endpoint, name, signal)));
+  return { version, workers, entitlements: knownEntitlements.filter((_, at) => granted[at]) };
+}
+
+type Endpoint = ReturnType<typeof parseAddress>;
+
+async function listWorkers(endpoint: Endpoint, signal: AbortSignal): Promise<readonly WorkerRecord[]> {
+  const control = endpoint.openControl();
+  const { promise, resolve, reject } = Promise.withResolvers<ListWorkersResponse>();
+  const deadline = Date.now() + limitMs;
+  const call = control.listWorkers({ filter: [] }, new Metadata(), { deadline }, (error, response) => {
+    if (error === null) resolve(response);
+    else reject(error);
+  });
+  const cancel = () => call.cancel();
+  signal.addEventListener("abort", cancel, { once: true });
+  try {
+    return (await promise).record;
+  } catch (error) {
+    if (signal.aborted) throw describeAbort(signal);
+    throw describeTransport(endpoint.address, error as ServiceError) ?? error;
+  } finally {
+    signal.removeEventListener("abort", cancel);
+    control.close();
+  }
+}
+
+function workerFacts({ platforms, labels, gcPolicy }: WorkerRecord): WorkerFacts {
+  return {
+    platforms: platforms.map(({ os, architecture, variant }) =>
+      [os, architecture, variant].filter((part) => part !== "").join("/"),
+    ),
+    snapshotter: labels[snapshotterLabel] ?? "",
+    gcRules: gcPolicy.map(({ all, keepDuration, maxUsedSpace, reservedSpace }) => ({
+      all,
+      keepSeconds: Number(keepDuration) / 1e9,
+      maxBytes: Number(maxUsedSpace || reservedSpace),
+    })),
+  };
+}
+
+async function isGranted(endpoint: Endpoint, name: string, signal: AbortSignal): Promise<boolean> {
+  const session = openSession(endpoint, new Map([createHealth()]), { sharedKey: "" });
+  try {
+    const request = { ref: createId(), session: session.id, entitlements: [name], cache: {} };
+    const limit = AbortSignal.any([signal, session.lost, AbortSignal.timeout(limitMs)]);
+    const progress = createProgress(() => undefined);
+    const end = await runSolve(endpoint, SolveRequest.fromPartial(request), { progress, signal: limit });
+    return end.ok || !/not allowed|unknown entitlement|invalid entitlement/u.test(end.failure.message);
+  } finally {
+    await session.close();
+  }
+}
