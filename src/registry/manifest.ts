@@ -48,6 +48,20 @@ export async function copyManifest(from: string, to: string, access: RegistryAcc
   return true;
 }
 
+/**
+ * Takes an image out of a registry again; its blobs are the registry's to clean up.
+ * @param image the image's name and digest, `NAME@sha256:…`
+ * @returns false where the registry does not allow it, or no longer has the image
+ * @throws BuilderError `registry_unreachable`, `name_invalid`
+ */
+export async function deleteManifest(image: string, access: RegistryAccess): Promise<boolean> {
+  return withRegistry(parseReference(image), access, async (ask) => {
+    const answer = await ask({ method: "DELETE" });
+    await answer.body?.cancel();
+    return answer.ok;
+  });
+}
+
 interface Manifest {
   readonly bytes: Buffer;
   readonly mediaType: string;

@@ -15,7 +15,7 @@ export interface RegistryAccess {
 
 /** A request for the manifest of a reference; a body is put there. */
 export interface ManifestRequest {
-  readonly method: "HEAD" | "GET" | "PUT";
+  readonly method: "HEAD" | "GET" | "PUT" | "DELETE";
   readonly body?: { readonly bytes: Buffer; readonly mediaType: string };
 }
 
