@@ -1,0 +1,104 @@
+import { createBuildkit } from "../buildkit/client.ts";
+import { createDirectoryContext } from "../contexts/directory.ts";
+import type { Log } from "../log.ts";
+import type { BuildEvent } from "../model/build-event.ts";
+import type { Context } from "../model/context.ts";
+import { createCredentials } from "../registry/credentials.ts";
+import { openPermit } from "../registry/permit.ts";
+import { createPushTarget } from "./push-target.ts";
+import { createRegistrySignIn } from "./registry-sign-in.ts";
+import { createRemoteBuild } from "./remote-build.ts";
+
+/** Where builds run: on a BuildKit, or on a server of the build API. */
+export type BuilderOptions =
+  | {
+      /** "unix:///PATH" or "tcp://HOST:PORT". */
+      readonly buildkit: string;
+      /** Folder of Docker's config.json with the registries' credentials; none are used where absent. */
+      readonly dockerConfig?: string;
+      /** Pushes over plain HTTP, or never; found out where absent. */
+      readonly insecure?: boolean;
+    }
+  | {
+      /** Of the server, such as "https://builder.example.com". */
+      readonly url: string;
+      /** What requests are signed with; absent where the server asks for none. */
+      readonly payloadSecret?: string;
+    };
+
+export interface BuildOrder {
+  /** A folder of this disk with a Dockerfile, or a tree of one's own. Links stay as they are. */
+  readonly context: string | Context;
+  /** Name of the image, with its registry where it is pushed. */
+  readonly image: string;
+  /** Default: true. */
+  readonly push?: boolean;
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  /** Such as "linux/arm64"; the builder's own where absent. */
+  readonly platforms?: readonly string[];
+}
+
+export interface Builder extends Disposable {
+  /**
+   * Builds one image; any number may be built at once.
+   * @param options.signal cancels the build
+   * @param options.onEvent hears of each step and what it prints, in order, while the build runs
+   * @returns the digest of the image's manifest, "sha256:..."; undefined where a server tells none
+   * @throws BuilderError with a `code`, a message for people, what to do (`fix`) and, where there is one, the place in
+   *   the Dockerfile (`location`)
+   */
+  build(
+    order: BuildOrder,
+    options?: { signal?: AbortSignal; onEvent?: (event: BuildEvent) => void },
+  ): Promise<{ readonly digest: string | undefined }>;
+  /** Ends the builder: builds that still run on a BuildKit are cancelled. */
+  close(): void;
+}
+
+type Build = (
+  order: Required<BuildOrder> & { readonly context: Context },
+  options: { signal: AbortSignal; onEvent: (event: BuildEvent) => void },
+) => Promise<{ digest?: string | undefined }>;
+
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
+
+/**
+ * Creates a builder for Node programs: `import { createBuilder } from "of-builder"`.
+ * @throws BuilderError where the address is none
+ */
+export function createBuilder(options: BuilderOptions): Builder {
+  const { build, close } = "url" in options ? { build: createRemoteBuild(options), close() {} } : local(options);
+  return {
+    async build({ context, push = true, buildArgs = {}, platforms = [], image }, { signal, onEvent } = {}) {
+      const tree =
+        typeof context === "string" ? createDirectoryContext(context, { within: context, links: "keep" }) : context;
+      const order = { context: tree, image, push, buildArgs, platforms };
+      const { digest } = await build(order, {
+        signal: signal ?? new AbortController().signal,
+        onEvent: onEvent ?? (() => undefined),
+      });
+      return { digest };
+    },
+    close,
+    [Symbol.dispose]: close,
+  };
+}
+
+function local(options: Extract<BuilderOptions, { buildkit: string }>): { build: Build; close(): void } {
+  const client = createBuildkit({ address: options.buildkit, log: silent });
+  const credentials = options.dockerConfig
+    ? createCredentials({ folder: options.dockerConfig })
+    : async () => undefined;
+  const target = createPushTarget({ setting: options.insecure, mirror: undefined, credentials });
+  const signIn = createRegistrySignIn({ credentials, target, permitFor: () => openPermit });
+  return {
+    async build({ image, push, ...rest }, given) {
+      const insecure = push && (await target.isInsecure(image, given));
+      return client.build(
+        { ...rest, image: { names: [image], push, insecure }, ...signIn(push ? [image] : []) },
+        given,
+      );
+    },
+    close: () => client.close(),
+  };
+}
