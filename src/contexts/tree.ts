@@ -21,22 +21,25 @@ export interface Tree {
   context(folder: string): Context;
 }
 
+/** There may be half a million: none holds what only some need. */
 interface Node {
-  readonly bytes: Buffer;
+  /** The name, only where it is no UTF-8: else it is the key under which its folder has it. */
+  readonly bytes: Buffer | undefined;
   body: EntryBody;
-  readonly children: Map<string, Node>;
+  children: Map<string, Node> | undefined;
 }
 
 /** Creates a tree with nothing but its root. */
 export function createTree(): Tree {
-  const root = createNode(Buffer.of(), folderBody);
+  const root: Node = { bytes: undefined, body: folderBody, children: undefined };
   let size = 0;
 
   const descend = (node: Node, name: Buffer): Node => {
     const key = readableName(name);
-    const known = node.children.get(key);
+    const known = node.children?.get(key);
     if (known) return known;
-    const child = createNode(name, folderBody);
+    const child: Node = { bytes: isUtf8(name) ? undefined : Buffer.from(name), body: folderBody, children: undefined };
+    node.children ??= new Map();
     node.children.set(key, child);
     size += 1;
     return child;
@@ -55,7 +58,7 @@ export function createTree(): Tree {
       if (node === root) return;
       if (!isDirectory(body)) {
         size -= countBelow(node);
-        node.children.clear();
+        node.children = undefined;
       }
       node.body = body;
     },
@@ -77,10 +80,6 @@ const folderBody: EntryBody = {
   },
 };
 
-function createNode(bytes: Buffer, body: EntryBody): Node {
-  return { bytes, body, children: new Map() };
-}
-
 function blockedBy(path: readonly Buffer[], { body }: Node): string {
   const name = quoteName(path.map(readableName).join("/"));
   return `lies below ${name}, which is a ${body.linkTarget === "" ? "file" : "link"}`;
@@ -89,37 +88,48 @@ function blockedBy(path: readonly Buffer[], { body }: Node): string {
 function countBelow(node: Node): number {
   let count = 0;
   for (const waiting = [node]; waiting.length > 0; ) {
-    const children = waiting.pop()?.children ?? new Map<string, Node>();
-    count += children.size;
-    for (const child of children.values()) waiting.push(child);
+    const children = waiting.pop()?.children;
+    count += children?.size ?? 0;
+    for (const child of children?.values() ?? []) waiting.push(child);
   }
   return count;
 }
 
 function findNode(root: Node, path: readonly string[]): Node | undefined {
   let node: Node | undefined = root;
-  for (const name of path) node = node?.children.get(name);
+  for (const name of path) node = node?.children?.get(name);
   return node;
 }
 
 function listFolder(root: Node, directory: string): readonly Entry[] {
   const parts = directory === "" ? [] : directory.split("/");
   const folder = findNode(root, parts);
-  if (!folder) return [];
+  if (!folder?.children) return [];
   const prefix = directory === "" ? "" : `${directory}/`;
   const rawPrefix = rawPrefixOf(root, parts);
-  return [...folder.children]
-    .sort(([, one], [, other]) => Buffer.compare(one.bytes, other.bytes))
-    .map(([name, { bytes, body }]) => {
-      const entry = { ...body, path: prefix + name };
-      if (rawPrefix === undefined && isUtf8(bytes)) return entry;
-      return { ...entry, rawPath: Buffer.concat([rawPrefix ?? Buffer.from(prefix), bytes]) };
-    });
+  return [...folder.children].sort(compareNames).map(([name, { bytes, body }]) => {
+    const entry = { ...body, path: prefix + name };
+    if (rawPrefix === undefined && bytes === undefined) return entry;
+    return { ...entry, rawPath: Buffer.concat([rawPrefix ?? Buffer.from(prefix), bytes ?? Buffer.from(name)]) };
+  });
 }
+
+/** The order of bytes; below U+D800 that of 16-bit units is the same, and quicker. */
+function compareNames(
+  [one, { bytes }]: readonly [string, Node],
+  [other, { bytes: otherBytes }]: readonly [string, Node],
+) {
+  if (bytes !== undefined || otherBytes !== undefined || beyond.test(one) || beyond.test(other)) {
+    return Buffer.compare(bytes ?? Buffer.from(one), otherBytes ?? Buffer.from(other));
+  }
+  return one < other ? -1 : 1;
+}
+
+const beyond = /[\ud800-\uffff]/;
 
 /** The bytes of a folder's path and a slash, only where they are no UTF-8. */
 function rawPrefixOf(root: Node, parts: readonly string[]): Buffer | undefined {
-  const names = parts.map((_part, at) => findNode(root, parts.slice(0, at + 1))?.bytes ?? Buffer.of());
+  const names = parts.map((part, at) => findNode(root, parts.slice(0, at + 1))?.bytes ?? Buffer.from(part));
   if (names.every((name) => isUtf8(name))) return undefined;
   return Buffer.concat(names.flatMap((name) => [name, Buffer.from("/")]));
 }

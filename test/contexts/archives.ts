@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Header, Pax } from "tar";
+import type { openArchive } from "../../src/contexts/archive.ts";
 import { indexTar, type TarIndex, type TarLimits } from "../../src/contexts/tar-index.ts";
 import { createScratch } from "./scratch.ts";
 
@@ -72,6 +73,11 @@ export function paxOfPackage(path: string): Buffer {
 
 function padded(bytes: Buffer): Buffer {
   return Buffer.concat([bytes, Buffer.alloc((512 - (bytes.length % 512)) % 512)]);
+}
+
+/** What opening an archive in a folder takes beside its file. */
+export function openingIn(folder: string): Parameters<typeof openArchive>[1] {
+  return { folder, maxBytes: 2 ** 30, findProgram: async () => undefined, signal };
 }
 
 /** Indexes bytes that lie in a file of their own until the test ends. */

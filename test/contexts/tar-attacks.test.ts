@@ -3,10 +3,9 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openArchive } from "../../src/contexts/archive.ts";
 import { findEntry } from "../../src/model/context.ts";
-import { archive, type Member, memberBytes, openBytes, pax, sealed } from "./archives.ts";
+import { archive, type Member, memberBytes, openBytes, openingIn, pax, sealed } from "./archives.ts";
 import { createScratch, pathsOf, textOf } from "./scratch.ts";
 
-const { signal } = new AbortController();
 const context: Member = { name: "context", type: "5", mode: 0o755 };
 
 /** What is refused: the members, and words of the message. */
@@ -148,7 +147,7 @@ describe("an archive is refused that holds", () => {
       [{ name: "context", type: "2", link: "." }],
     ]) {
       await writeFile(file, archive(...members));
-      await expect(openArchive(file, { signal })).rejects.toMatchObject({
+      await expect(openArchive(file, openingIn(scratch.folder))).rejects.toMatchObject({
         message: 'the archive has no folder "context"',
       });
     }

@@ -5,10 +5,9 @@ import { describe, expect, test } from "vitest";
 import { openArchive } from "../../src/contexts/archive.ts";
 import { indexTar } from "../../src/contexts/tar-index.ts";
 import { findEntry, modeDirectory, modeSymlink } from "../../src/model/context.ts";
-import { archive, type Member, openBytes, pax, paxOfPackage } from "./archives.ts";
+import { archive, type Member, openBytes, openingIn, pax, paxOfPackage } from "./archives.ts";
 import { bytesOf, createScratch, listAll, pathsOf, textOf } from "./scratch.ts";
 
-const { signal } = new AbortController();
 const context: Member = { name: "context", type: "5", mode: 0o755 };
 
 describe("the index of an archive", () => {
@@ -22,7 +21,7 @@ describe("the index of an archive", () => {
     await chmod(join(source, "context/sub"), 0o711);
     await symlink("sub/run", join(source, "context/link"));
     execFileSync("tar", ["cf", join(scratch.folder, "x.tar"), "--mtime=@1000000000", "-C", source, "."]);
-    const { context: served, readFile } = await openArchive(join(scratch.folder, "x.tar"), { signal });
+    const { context: served, readFile } = await openArchive(join(scratch.folder, "x.tar"), openingIn(scratch.folder));
     expect(await pathsOf(served)).toEqual(["Dockerfile", "link", "sub", "sub/run"]);
     expect(await textOf(served, "Dockerfile")).toBe("FROM busybox");
     expect(await findEntry(served, "link")).toMatchObject({
@@ -50,7 +49,7 @@ describe("the index of an archive", () => {
     if (isLong) await symlink(`${folder}/é n\\ame`, join(source, "link"));
     const tar = join(scratch.folder, "x.tar");
     execFileSync("tar", ["cf", tar, `--format=${format}`, "-C", join(scratch.folder, "source"), "context"]);
-    const { context: served } = await openArchive(tar, { signal });
+    const { context: served } = await openArchive(tar, openingIn(scratch.folder));
     expect(await textOf(served, `${folder}/é n\\ame`)).toBe("inside");
     if (isLong) expect((await findEntry(served, "link"))?.linkTarget).toBe(`${folder}/é n\\ame`);
   });

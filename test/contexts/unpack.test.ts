@@ -1,0 +1,90 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { constants, gzipSync, zstdCompressSync } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import { unpack } from "../../src/contexts/unpack.ts";
+import { findProgram } from "../../src/parts/find-program.ts";
+import { createScratch } from "./scratch.ts";
+
+const { signal } = new AbortController();
+const find = (name: string) => findProgram(name, { path: process.env.PATH ?? "" });
+const packWith = (program: string) => (bytes: Buffer) =>
+  execFileSync(program, ["-1c"], { input: bytes, maxBuffer: 2 ** 30 });
+
+const forms: readonly [string, (bytes: Buffer) => Buffer][] = [
+  ["gzip", gzipSync],
+  ["zstd", (bytes) => zstdCompressSync(bytes, { params: { [constants.ZSTD_c_checksumFlag]: 1 } })],
+  ["bzip2", packWith("bzip2")],
+  ["xz", packWith("xz")],
+];
+
+async function unpackBytes(bytes: Buffer, changes: { maxBytes?: number; stop?: AbortSignal; find?: typeof find } = {}) {
+  await using scratch = await createScratch();
+  const file = join(scratch.folder, "packed");
+  writeFileSync(file, bytes);
+  const target = join(scratch.folder, "plain");
+  const options = { target, maxBytes: changes.maxBytes ?? 2 ** 30, findProgram: changes.find ?? find };
+  const plain = await unpack(file, { ...options, signal: changes.stop ?? signal });
+  return { bytes: readFileSync(plain), isCopied: plain === target, files: readdirSync(scratch.folder) };
+}
+
+const plain = Buffer.from(Array.from({ length: 20_000 }, (_, n) => `line ${n * n}\n`).join(""));
+
+describe.for(forms)("%s", ([name, pack]) => {
+  test("is unpacked", async () => {
+    expect((await unpackBytes(pack(plain))).bytes.equals(plain)).toBe(true);
+  });
+
+  test("is refused where it is cut off, changed, or only begins so", async () => {
+    const packed = pack(plain);
+    const changed = Buffer.from(packed).fill(0x55, packed.length >> 1, (packed.length >> 1) + 50);
+    for (const bytes of [packed.subarray(0, packed.length >> 1), changed, packed.subarray(0, 8)]) {
+      await expect(unpackBytes(bytes)).rejects.toMatchObject({
+        code: "tar_invalid",
+        message: expect.stringContaining(`cannot be unpacked with ${name}: `),
+      });
+    }
+  });
+
+  test("T17 is no way to fill the disk", async () => {
+    const bomb = pack(Buffer.alloc(80_000_000));
+    const refused = { code: "body_too_large", message: expect.stringContaining("unpacked body is larger than") };
+    await expect(unpackBytes(bomb)).rejects.toMatchObject(refused);
+    await expect(unpackBytes(pack(plain), { maxBytes: 1000 })).rejects.toMatchObject(refused);
+  }, 60_000);
+
+  test("stops when it is told to", async () => {
+    const stop = AbortSignal.abort(new Error("stopped"));
+    await expect(unpackBytes(pack(plain), { stop })).rejects.toThrow("stopped");
+  });
+});
+
+test.for(forms.filter(([name]) => name !== "zstd"))(
+  "%s of several streams in a row is unpacked whole",
+  async ([, pack]) => {
+    const { bytes } = await unpackBytes(Buffer.concat([pack(plain), pack(plain)]));
+    expect(bytes.equals(Buffer.concat([plain, plain]))).toBe(true);
+  },
+);
+
+test("what is not compressed stays where it lies", async () => {
+  for (const text of ["", "x", "no archive at all"]) {
+    const { bytes, isCopied, files } = await unpackBytes(Buffer.from(text));
+    expect([String(bytes), isCopied, files]).toEqual([text, false, ["packed"]]);
+  }
+});
+
+test("T17 an archive that asks for gigabytes of memory to be unpacked is refused", async () => {
+  const wide = execFileSync("xz", ["-c", "--lzma2=dict=1536MiB"], { input: "x" });
+  await expect(unpackBytes(wide)).rejects.toMatchObject({ code: "tar_invalid", message: /[Mm]emory/ });
+});
+
+test("where the system lacks the program it is named, with what to do", async () => {
+  const none = async () => undefined;
+  await expect(unpackBytes(packWith("xz")(Buffer.from("x")), { find: none })).rejects.toMatchObject({
+    code: "not_configured",
+    message: "the archive is compressed with xz, which this server does not have",
+    fix: expect.stringContaining("gzip or zstd"),
+  });
+});
