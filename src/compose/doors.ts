@@ -1,12 +1,18 @@
 import { readFile } from "node:fs/promises";
-import type { Config } from "../config.ts";
+import type { Config, Surroundings } from "../config.ts";
 import { openArchive } from "../contexts/archive.ts";
 import { BuilderError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { findProgram } from "../parts/find-program.ts";
+import type { FairQueue } from "../pipeline/fair-queue.ts";
+import { type BoxKey, parseBoxKey } from "../server/box-keys.ts";
 import { createBuildRoute } from "../server/build-route.ts";
+import type { PayloadKey } from "../server/build-signature.ts";
+import { createPublicKeyRoute } from "../server/public-key-route.ts";
+import { createReplayGuard } from "../server/replay-guard.ts";
 import { createWebhookRoute, type WebhookHands } from "../server/webhook-route.ts";
 import type { ImageBuild } from "./push-hands.ts";
-import type { Secrets } from "./secrets.ts";
+import { readSecretFiles, type Secrets } from "./secrets.ts";
 
 type Door = ReturnType<typeof createWebhookRoute>;
 
@@ -55,34 +61,56 @@ async function isCustomer(file: string, owner: string): Promise<boolean> {
   }
 }
 
-/** Creates the door of POST /build. With a payload secret only who knows it gets in; without one it says so loudly. */
-export async function createBuildDoor(
+/** Creates the doors of the build API. With a payload secret only who knows one gets in; without it says so loudly. */
+export async function createBuildDoors(
   config: Config,
-  { secrets, buildImage, temporaryFolder, stopping, log }: BuildDoorHands,
-): Promise<Door> {
-  const open = config.disableHmac || (await secrets("payload-secret")) === undefined;
-  if (open) {
+  hands: BuildDoorHands,
+): Promise<{ readonly build: Door; readonly publicKey: Door }> {
+  const { surroundings, log } = hands;
+  const readKeys = () => payloadKeys(config);
+  if ((await readKeys()).length === 0) {
     log.warn(
       { secret: `${config.secretFolder}/payload-secret` },
       "ANYONE who reaches this server can build and push with POST /build: there is no payload-secret, or disable_hmac is set",
     );
   }
-  return createBuildRoute({
-    build: buildImage,
-    secret: async () => (config.disableHmac ? undefined : secrets("payload-secret")),
-    openArchive,
-    temporaryFolder,
+  const findTool = (name: string) => findProgram(name, { path: surroundings.path });
+  const boxKeys = () => readBoxKeys(config.secretFolder);
+  const build = createBuildRoute({
+    ...hands,
+    build: hands.buildImage,
+    keys: readKeys,
+    boxKeys,
+    openArchive: (file, options) => openArchive(file, { ...options, findProgram: findTool }),
     limits: { maxBodyBytes: config.maxBodyBytes },
     allowSha1: config.allowSha1,
-    stopping,
-    log,
+    replayGuard: createReplayGuard(config.replayProtection, { now: Date.now }),
+    legacyStatus: config.legacyStatus,
   });
+  return { build, publicKey: createPublicKeyRoute({ keys: boxKeys }) };
 }
 
 interface BuildDoorHands {
-  readonly secrets: Secrets;
+  readonly surroundings: Surroundings;
+  /** Without a limit of its own: the queue is the limit. */
   readonly buildImage: ImageBuild;
+  readonly queue: FairQueue;
   readonly temporaryFolder: string;
   readonly stopping: AbortSignal;
   readonly log: Log;
+}
+
+/**
+ * One secret a line, several while they are replaced; a file that holds none has an empty one, which lets nobody in.
+ * Each file is a client's: whose turn it is goes round among them.
+ */
+async function payloadKeys({ disableHmac, secretFolder }: Config): Promise<readonly PayloadKey[]> {
+  if (disableHmac) return [];
+  const files = await readSecretFiles(secretFolder, "payload-secret");
+  return files.flatMap(({ id, text }) => text.split(/\s*\n\s*/).map((secret) => ({ id, secret })));
+}
+
+async function readBoxKeys(folder: string): Promise<readonly BoxKey[]> {
+  const files = await readSecretFiles(folder, "build-secrets-key");
+  return files.map(({ id, text }) => parseBoxKey(text, `${folder}/${id}`));
 }

@@ -1,9 +1,34 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BuilderError, messageOf } from "../errors.ts";
 
 /** Reads a secret by the name of its file; undefined where there is no such file. Read anew each time: secrets rotate. */
-export type Secrets = (name: "github-webhook-secret" | "private-key" | "payload-secret") => Promise<string | undefined>;
+export type Secrets = (name: "github-webhook-secret" | "private-key") => Promise<string | undefined>;
+
+/** A file of the secrets' folder. */
+interface SecretFile {
+  readonly id: string;
+  readonly text: string;
+}
+
+/**
+ * Reads the secrets of one kind: the file NAME first, then all NAME-*, in the order of their names. Read anew each time.
+ * @throws BuilderError `setting_invalid` where one cannot be read
+ */
+export async function readSecretFiles(
+  folder: string,
+  name: "payload-secret" | "build-secrets-key",
+): Promise<readonly SecretFile[]> {
+  try {
+    const names = (await readdir(folder)).filter((id) => id === name || id.startsWith(`${name}-`)).sort();
+    return await Promise.all(
+      names.map(async (id) => ({ id, text: (await readFile(join(folder, id), "utf8")).trim() })),
+    );
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw new BuilderError("setting_invalid", `secrets ${join(folder, name)}*: ${messageOf(cause)}`, { cause });
+  }
+}
 
 /** Creates the way to the secrets that are mounted as files; surrounding white space is no part of them. */
 export function createSecrets(folder: string): Secrets {

@@ -1,10 +1,11 @@
 import { BuilderError } from "../errors.ts";
 import type { BuildEvent } from "../model/build-event.ts";
 import { logLines } from "./build-log.ts";
+import { legacyStatusOf } from "./legacy-status.ts";
 
 /** How a request of the build API ended. */
 export type BuildEnd =
-  | { readonly state: "success"; readonly image: string }
+  | { readonly state: "success"; readonly image: string; readonly digest: string | undefined }
   /** The build ran and failed. */
   | { readonly state: "failed"; readonly image: string; readonly error: unknown }
   /** There was no build. */
@@ -15,6 +16,8 @@ export interface BuildAnswer {
   /** From here on there is a build, and an answer that streams has begun. */
   begin(): void;
   onEvent(event: BuildEvent): void;
+  /** Tells how many builds are before this one; undefined: it is its turn. */
+  onPlace(before: number | undefined): void;
   end(end: BuildEnd): void;
 }
 
@@ -22,6 +25,7 @@ export interface BuildAnswer {
 export interface Reply {
   readonly headersSent: boolean;
   status(code: number): Reply;
+  set(header: string, value: string): Reply;
   type(type: string): Reply;
   send(text: string): unknown;
 }
@@ -30,27 +34,50 @@ const maxLogBytes = 4 * 1024 * 1024;
 
 /**
  * Answers once, at the end, with one JSON document that clients of every age read: `log`, `imageName` and `status`
- * since 2018, `image` and `error` since 2023. Of a log above 4 MiB the end is kept.
+ * since 2018, `image` and `error` since 2023, `digest` and `duration` (seconds) of our own. Of a log above 4 MiB the
+ * end is kept.
+ * @param legacy answers with the status codes and texts of 2018
  */
-export function createWholeAnswer(reply: Reply): BuildAnswer {
+export function createWholeAnswer(reply: Reply, { legacy = false }: { legacy?: boolean } = {}): BuildAnswer {
+  const started = performance.now();
   const log = createTail(maxLogBytes);
   return {
     begin() {},
     onEvent(event) {
       for (const line of logLines(event, Date.now())) log.push(line);
     },
-    end: (end) => answerWhole(reply, end, log.lines()),
+    onPlace() {},
+    end(end) {
+      const { code, status } = legacy ? legacyStatusOf(end) : statusOf(end);
+      if (end.state !== "success") setRetryAfter(reply, end.error);
+      // Of what was never built there is no log.
+      const lines = end.state === "refused" ? null : log.lines();
+      const document = { log: lines, ...documentOf(end, status), duration: secondsSince(started) };
+      reply
+        .status(code)
+        .type(legacy ? "text/plain" : "application/json")
+        .send(toGoJson(document));
+    },
   };
 }
 
-/** Answers with one document. `log` is null where there was no build. */
-function answerWhole(reply: Reply, end: BuildEnd, log: readonly string[]): void {
-  const { code, status } = statusOf(end);
+function documentOf(end: BuildEnd, status: string): object {
   const image = end.state === "refused" ? "" : end.image;
-  const error = end.state === "success" ? "" : publicMessage(end.error);
-  const fix = end.state !== "success" && end.error instanceof BuilderError ? { fix: end.error.fix } : {};
-  const document = { log: end.state === "refused" ? null : log, imageName: image, status, image, error, ...fix };
-  reply.status(code).type("application/json").send(toGoJson(document));
+  if (end.state === "success") return { imageName: image, image, status, error: "", digest: end.digest ?? "" };
+  const fix = end.error instanceof BuilderError ? { fix: end.error.fix } : {};
+  return { imageName: image, image, status, error: publicMessage(end.error), digest: "", ...fix };
+}
+
+const retryAfterSeconds = "30";
+
+/** Says when to come again, where that may help. */
+function setRetryAfter(reply: Reply, error: unknown): void {
+  if (error instanceof BuilderError && [429, 503].includes(error.http)) reply.set("Retry-After", retryAfterSeconds);
+}
+
+/** Seconds to the millisecond. */
+export function secondsSince(start: number): number {
+  return Math.round(performance.now() - start) / 1000;
 }
 
 /** What is told of a fault; of a bug only that there is one. */

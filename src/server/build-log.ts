@@ -25,6 +25,7 @@ function durationText({ started, completed, cached }: Extract<BuildEvent, { kind
   return ` ${(ms / 1000).toFixed(2)}s`;
 }
 
-function timeText(ms: number): string {
+/** RFC 3339 in UTC to the second. */
+export function timeText(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }

@@ -3,69 +3,70 @@ import { join } from "node:path";
 import type { Request, RequestHandler, Response } from "express";
 import { BuilderError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { BuildEvent } from "../model/build-event.ts";
-import type { Context } from "../model/context.ts";
+import type { FairQueue } from "../pipeline/fair-queue.ts";
 import { type BuildAnswer, type BuildEnd, createWholeAnswer } from "./build-answer.ts";
-import { drainBody, spoolBody, unpackBody } from "./build-body.ts";
-import { type BuildConfig, configNames, parseBuildConfig } from "./build-config.ts";
-import { type ClaimedSignature, readSignature } from "./build-signature.ts";
-import { createStreamedAnswer } from "./build-stream.ts";
+import { drainBody } from "./build-body.ts";
+import { type Intake, type IntakeHands, takeRequest } from "./build-intake.ts";
+import { type Build, type BuildJobs, createBuildJobs, type JobEvent } from "./build-job.ts";
+import { createStreamedAnswer, type StreamForm } from "./build-stream.ts";
 
-export interface BuildRouteHands {
-  /** Builds, and pushes where the client wants it. */
-  build(
-    order: {
-      readonly context: Context;
-      readonly image: string;
-      readonly buildArgs: Readonly<Record<string, string>>;
-      readonly platforms: readonly string[];
-      readonly push: boolean;
-    },
-    options: { signal: AbortSignal; onEvent: (event: BuildEvent) => void },
-  ): Promise<unknown>;
-  /** The payload secret, read anew for each request; while there is none, anyone can build. */
-  secret(): Promise<string | undefined>;
-  /** Indexes the archive of a build where it lies. */
-  openArchive(file: string, options: { signal: AbortSignal }): Promise<OpenedArchive>;
+export interface BuildRouteHands extends Omit<IntakeHands, "limits"> {
+  readonly build: Build;
+  /** Lets so many builds run and so many wait. */
+  readonly queue: FairQueue;
   /** Where bodies are kept while they are built; must exist. */
   readonly temporaryFolder: string;
-  readonly limits: {
-    /** Of the body, packed and unpacked. */
-    readonly maxBodyBytes: number;
+  readonly limits: IntakeHands["limits"] & {
     /** Longest silence of a streamed answer; default 15 s. */
     readonly heartbeatMs?: number;
+    /** Bodies that arrive at the same time; default 64. */
+    readonly maxArriving?: number;
   };
-  /** Takes X-Cloud-Signature with SHA-1 too, as clients from 2018 to 2021 send it. */
-  readonly allowSha1?: boolean;
+  /** Answers with the status codes and texts of 2018. */
+  readonly legacyStatus?: boolean;
   /** Ends all builds, when the server stops. */
   readonly stopping?: AbortSignal;
   readonly log: Log;
 }
 
-export interface OpenedArchive {
-  readonly context: Context;
-  readFile(path: string, maxBytes: number): Promise<Buffer | undefined>;
-}
-
-const maxConfigBytes = 1024 * 1024;
 const defaultHeartbeatMs = 15_000;
+const defaultMaxArriving = 64;
 
 /**
- * Creates the handler of POST /build: a tar archive (plain or gzip) of a folder `context/` with a Dockerfile and a file
- * that names the image comes in, its build's log and result go out, at once as one JSON document or as a stream of
+ * Creates the handler of POST /build: a tar archive (plain or packed) of a folder `context/` with a Dockerfile and a
+ * file that names the image comes in, its build's log and result go out, at once as one JSON document or as a stream of
  * records. The body goes to a folder of its own, which is gone before the answer ends; nothing in it is looked at
  * before its signature holds. A request that is at fault is answered 4xx; a build that failed 500, in a stream 200.
  */
 export function createBuildRoute(hands: BuildRouteHands): RequestHandler {
+  const jobs = createBuildJobs(hands);
+  const take = limitArriving(hands);
   return async (request, response) => {
     const gone = abortWhenGone(response);
     const signal = hands.stopping ? AbortSignal.any([gone, hands.stopping]) : gone;
     const answer = createAnswer(request, response, hands);
-    const end = await runRequest(request, { hands, answer, signal });
+    const end = await runRequest(request, { hands, take, jobs, answer, signal });
     if (end.state !== "success") logFault(hands.log, end);
     if (gone.aborted) return;
-    if (end.state === "refused" && !(await drainBody(request))) response.set("Connection", "close");
+    if (end.state === "refused") await makeReadable(request, { response, error: end.error });
     answer.end(end);
+  };
+}
+
+type Take = (request: Request, options: { folder: string; signal: AbortSignal }) => Promise<Intake>;
+
+/** Takes requests in as long as not too many are arriving: each one may fill the disk. */
+function limitArriving(hands: BuildRouteHands): Take {
+  const max = hands.limits.maxArriving ?? defaultMaxArriving;
+  let arriving = 0;
+  return async (request, options) => {
+    if (arriving >= max) throw new BuilderError("too_busy", `${arriving} requests are arriving already`);
+    arriving += 1;
+    try {
+      return await takeRequest(request, hands, options);
+    } finally {
+      arriving -= 1;
+    }
   };
 }
 
@@ -78,80 +79,68 @@ function abortWhenGone(response: Response): AbortSignal {
   return gone.signal;
 }
 
+/** Many clients read only after they have written everything; a body that is too slow is not waited for. */
+async function makeReadable(
+  request: Request,
+  { response, error }: { response: Response; error: unknown },
+): Promise<void> {
+  const isSlow = error instanceof BuilderError && error.code === "body_slow";
+  if (isSlow || !(await drainBody(request))) response.set("Connection", "close");
+}
+
 /** A refusal is never streamed: as long as nothing was built, a status tells more. */
-function createAnswer(request: Request, response: Response, { limits }: BuildRouteHands): BuildAnswer {
-  const whole = createWholeAnswer(response);
-  if (!/application\/x-ndjson/i.test(request.headers.accept ?? "")) return whole;
-  const streamed = createStreamedAnswer(response, { heartbeatMs: limits.heartbeatMs ?? defaultHeartbeatMs });
-  return {
-    begin: streamed.begin,
-    onEvent: streamed.onEvent,
-    end: (end) => (streamed.begun ? streamed.end(end) : whole.end(end)),
-  };
+function createAnswer(request: Request, response: Response, { limits, legacyStatus }: BuildRouteHands): BuildAnswer {
+  const whole = createWholeAnswer(response, { legacy: legacyStatus ?? false });
+  const form = streamForm(request.headers.accept ?? "");
+  if (form === undefined) return whole;
+  const streamed = createStreamedAnswer(response, { form, heartbeatMs: limits.heartbeatMs ?? defaultHeartbeatMs });
+  return { ...streamed, end: (end) => (streamed.begun() ? streamed.end(end) : whole.end(end)) };
+}
+
+function streamForm(accept: string): StreamForm | undefined {
+  if (/application\/x-ndjson/i.test(accept)) return "ndjson";
+  return /text\/event-stream/i.test(accept) ? "events" : undefined;
 }
 
 interface Run {
   readonly hands: BuildRouteHands;
+  readonly take: Take;
+  readonly jobs: BuildJobs;
   readonly answer: BuildAnswer;
   readonly signal: AbortSignal;
 }
 
-async function runRequest(request: Request, run: Run): Promise<BuildEnd> {
-  let config: BuildConfig | undefined;
+async function runRequest(request: Request, { hands, take, jobs, answer, signal }: Run): Promise<BuildEnd> {
+  const { log, temporaryFolder } = hands;
+  let image: string | undefined;
   try {
-    const folder = await mkdtemp(join(run.hands.temporaryFolder, "build-"));
-    try {
-      const archive = await receiveArchive(request, folder, run);
-      config = await readConfig(archive);
-      await runBuild(archive.context, config, run);
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
-    return { state: "success", image: config.image };
+    await using stack = new AsyncDisposableStack();
+    const folder = stack.adopt(await mkdtemp(join(temporaryFolder, "build-")), removeFolder);
+    const intake = await take(request, { folder, signal });
+    const onEvent = (event: JobEvent) => {
+      // From the first word on there is a build, if only one that waits.
+      if (image === undefined) answer.begin();
+      image = intake.config.image;
+      pass(event, answer);
+    };
+    log.info({ image: intake.config.image, client: intake.client }, "an archive is to be built");
+    stack.move();
+    const { digest } = await jobs.run({ ...intake, folder }, { signal, onEvent });
+    log.info({ image: intake.config.image, digest }, "build of an archive succeeded");
+    return { state: "success", image: intake.config.image, digest };
   } catch (error) {
-    return config ? { state: "failed", image: config.image, error } : { state: "refused", error };
+    return image === undefined ? { state: "refused", error } : { state: "failed", image, error };
   }
 }
 
-async function receiveArchive(request: Request, folder: string, { hands, signal }: Run): Promise<OpenedArchive> {
-  const { maxBodyBytes: maxBytes } = hands.limits;
-  const signature = await claimedSignature(request, hands);
-  const packed = join(folder, "body");
-  await spoolBody(request, packed, { maxBytes, onChunk: (chunk) => signature?.update(chunk), signal });
-  signature?.check();
-  const file = await unpackBody(packed, { target: join(folder, "body.tar"), maxBytes, signal });
-  if (file !== packed) await rm(packed);
-  return hands.openArchive(file, { signal });
+function removeFolder(folder: string): Promise<void> {
+  return rm(folder, { recursive: true, force: true });
 }
 
-async function claimedSignature(
-  request: Request,
-  { secret: readSecret, allowSha1 = false }: BuildRouteHands,
-): Promise<ClaimedSignature | undefined> {
-  const secret = await readSecret();
-  if (secret === undefined) return undefined;
-  // With an empty key anyone could sign.
-  if (secret === "") throw new BuilderError("setting_invalid", "the payload secret is empty");
-  return readSignature(request.headers, { secret, allowSha1 });
-}
-
-async function readConfig(archive: OpenedArchive): Promise<BuildConfig> {
-  for (const name of configNames) {
-    const bytes = await archive.readFile(name, maxConfigBytes);
-    if (bytes) return parseBuildConfig(bytes.toString("utf8"));
-  }
-  throw new BuilderError("tar_invalid", `the archive has no file ${configNames.join(" or ")} at its root`, {
-    fix: 'Add a file com.openfaas.docker.config that holds {"image": "REGISTRY/NAME:TAG"}.',
-  });
-}
-
-async function runBuild(context: Context, config: BuildConfig, { hands, answer, signal }: Run): Promise<void> {
-  signal.throwIfAborted();
-  const { pushName: image, buildArgs, platforms, push } = config;
-  hands.log.info({ image, push }, "build of an archive started");
-  answer.begin();
-  await hands.build({ context, image, buildArgs, platforms, push }, { signal, onEvent: answer.onEvent });
-  hands.log.info({ image, push }, "build of an archive succeeded");
+function pass(event: JobEvent, answer: BuildAnswer): void {
+  if (event.kind === "waits") answer.onPlace(event.before);
+  else if (event.kind === "begins") answer.onPlace(undefined);
+  else answer.onEvent(event.event);
 }
 
 function logFault(log: Log, end: Exclude<BuildEnd, { state: "success" }>): void {

@@ -1,16 +1,36 @@
 import type { ServerResponse } from "node:http";
-import { type BuildAnswer, type BuildEnd, publicMessage, toGoJson } from "./build-answer.ts";
-import { logLines } from "./build-log.ts";
+import { type BuildAnswer, type BuildEnd, publicMessage, secondsSince, toGoJson } from "./build-answer.ts";
+import { logLines, timeText } from "./build-log.ts";
 
 /*
  * The streamed answer that faas-cli from 0.17.5 asks for with "Accept: application/x-ndjson": HTTP 200 as soon as the
  * build begins, then JSON records, one a line: {log, status: "in_progress", duration} as lines come in, at the end
- * exactly one {image, status: "success" | "failed", error, duration}. duration is in seconds since the beginning.
+ * exactly one {image, status: "success" | "failed", error, digest, duration}. duration is in seconds since the
+ * beginning. A build that waits for its turn has records with {queue: HOW MANY ARE BEFORE IT}.
  *
  * The client takes a line of 64 KiB or a stream without a last record for success without a word, and breaks at a line
  * that is no JSON. So records stay below 60 KB, long lines are cut, the last record is always written, and what keeps
- * the connection open is a record too.
+ * the connection open is a record too. The first sign of the next record always goes out with the one before it: where
+ * the server is killed, half a record is left, and at that even this client fails.
+ *
+ * With "Accept: text/event-stream" the same records come as Server-Sent Events, the last one as event "end".
  */
+
+/** How records are put on the wire. */
+export type StreamForm = "ndjson" | "events";
+
+const forms = {
+  ndjson: {
+    type: "application/x-ndjson",
+    opening: "{",
+    frame: (json: string, isLast: boolean) => `${json.slice(1)}\n${isLast ? "" : "{"}`,
+  },
+  events: {
+    type: "text/event-stream",
+    opening: "",
+    frame: (json: string, isLast: boolean) => `${isLast ? "event: end\n" : ""}data: ${json}\n\n`,
+  },
+};
 
 /** A character becomes at most six bytes of JSON (\u001b): one piece and the rest of a record stay below 60 KB. */
 const maxPieceLength = 8000;
@@ -21,10 +41,14 @@ const maxWaitingBytes = 8 * 1024 * 1024;
 /** Creates the streamed answer. A record without lines is sent when nothing else was for `heartbeatMs`. */
 export function createStreamedAnswer(
   response: ServerResponse,
-  { heartbeatMs }: { heartbeatMs: number },
-): BuildAnswer & { readonly begun: boolean } {
+  { heartbeatMs, form = "ndjson" }: { heartbeatMs: number; form?: StreamForm },
+): BuildAnswer & { begun(): boolean } {
   const started = performance.now();
-  const record = (fields: object) => `${toGoJson({ ...fields, duration: secondsSince(started) })}\n`;
+  const { frame } = forms[form];
+  const record = (fields: object, isLast = false) =>
+    frame(toGoJson({ ...fields, duration: secondsSince(started) }), isLast);
+  const beat = () => (before === undefined ? { status: "in_progress" } : { status: "in_progress", queue: before });
+  let before: number | undefined;
   let lines: string[] = [];
   let isFlushing = false;
   let dropped = 0;
@@ -59,17 +83,18 @@ export function createStreamedAnswer(
   };
 
   return {
-    get begun() {
-      return heartbeat !== undefined;
-    },
+    begun: () => heartbeat !== undefined,
     begin() {
-      response.writeHead(200, {
-        "Content-Type": "application/x-ndjson",
-        "Cache-Control": "no-cache",
-        "X-Accel-Buffering": "no",
-      });
-      response.flushHeaders();
-      heartbeat = setInterval(() => write(`${toGoJson({ status: "in_progress" })}\n`), heartbeatMs);
+      openStream(response, forms[form]);
+      heartbeat = setInterval(() => write(frame(toGoJson(beat()), false)), heartbeatMs);
+    },
+    onPlace(place) {
+      before = place;
+      if (place === undefined) return;
+      const lines = [
+        `l: ${timeText(Date.now())} waiting: ${place} ${place === 1 ? "build is" : "builds are"} before this one`,
+      ];
+      write(record({ log: lines, ...beat() }));
     },
     onEvent(event) {
       for (const line of logLines(event, Date.now())) take(line);
@@ -81,14 +106,21 @@ export function createStreamedAnswer(
       clearInterval(heartbeat);
       tellDropped();
       flush();
-      response.end(record(lastRecord(end)));
+      response.end(record(lastRecord(end), true));
     },
   };
 }
 
+/** Proxies are asked to hand records on as they come. */
+function openStream(response: ServerResponse, { type, opening }: { type: string; opening: string }): void {
+  response.writeHead(200, { "Content-Type": type, "Cache-Control": "no-cache", "X-Accel-Buffering": "no" });
+  response.flushHeaders();
+  response.write(opening);
+}
+
 function lastRecord(end: BuildEnd): object {
   const image = end.state === "refused" ? "" : end.image;
-  if (end.state === "success") return { image, status: "success" };
+  if (end.state === "success") return { image, status: "success", digest: end.digest };
   return { image, status: "failed", error: publicMessage(end.error).slice(0, maxPieceLength) };
 }
 
@@ -126,8 +158,4 @@ function groupLines(lines: readonly string[]): readonly (readonly string[])[] {
     bytes += lineBytes;
   }
   return groups;
-}
-
-function secondsSince(start: number): number {
-  return Math.round(performance.now() - start) / 1000;
 }

@@ -17,6 +17,9 @@ const limits = {
   maxHeaderSize: 32 * 1024,
 };
 
+/** Each one takes memory before it has said anything; further ones are cut at once. */
+const manyConnections = 4096;
+
 /**
  * Serves HTTP.
  * @param port 0 = any free one
@@ -24,9 +27,10 @@ const limits = {
  */
 export async function listen(
   handle: RequestListener,
-  { host, port }: { host: string; port: number },
+  { host, port, maxConnections = manyConnections }: { host: string; port: number; maxConnections?: number },
 ): Promise<Listening> {
   const server = createServer(limits, handle);
+  server.maxConnections = maxConnections;
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, resolve);

@@ -99,8 +99,9 @@ test("the newest form is built when its signature holds, streamed, and ends with
     .split("\n")
     .map((line) => JSON.parse(line));
   expect(records.map(({ status }) => status).filter((status) => status !== "in_progress")).toEqual(["success"]);
-  expect(records.at(-1)).toMatchObject({ image: `${inject("registry")}/new/good:1` });
-  expect(await digestOf("new/good", "1")).toMatch(/^sha256:/);
+  const digest = await digestOf("new/good", "1");
+  expect(records.at(-1)).toMatchObject({ image: `${inject("registry")}/new/good:1`, digest });
+  expect(digest).toMatch(/^sha256:/);
 
   const broken = await newestForm("bad", "FROM busybox\nRUN exit 3\n");
   const brokenSignature = `sha256=${createHmac("sha256", secret).update(broken).digest("hex")}`;

@@ -8,10 +8,20 @@ import { join } from "node:path";
 import express from "express";
 import { openArchive } from "../../src/contexts/archive.ts";
 import type { Log } from "../../src/log.ts";
+import { findProgram } from "../../src/parts/find-program.ts";
+import { createFairQueue } from "../../src/pipeline/fair-queue.ts";
 import { type BuildRouteHands, createBuildRoute } from "../../src/server/build-route.ts";
+import { createReplayGuard } from "../../src/server/replay-guard.ts";
 
 type Order = Parameters<BuildRouteHands["build"]>[0];
 type Options = Parameters<BuildRouteHands["build"]>[1];
+
+type Changes = Partial<Omit<BuildRouteHands, "build">> & {
+  /** Answers a digest, or nothing. */
+  build?(order: Order, options: Options): Promise<unknown>;
+  /** The one secret that requests are signed with. */
+  secret?(): Promise<string>;
+};
 
 export interface BuildServer extends AsyncDisposable {
   readonly url: string;
@@ -24,7 +34,7 @@ export interface BuildServer extends AsyncDisposable {
 }
 
 /** Serves the route for real, with a build that only records unless one is given. */
-export async function serveBuilds(changes: Partial<BuildRouteHands> = {}): Promise<BuildServer> {
+export async function serveBuilds({ build: change, secret, ...changes }: Changes = {}): Promise<BuildServer> {
   const temporaryFolder = await mkdtemp(join(tmpdir(), "of-builder-route-"));
   const orders: Order[] = [];
   const bugs: string[] = [];
@@ -37,11 +47,16 @@ export async function serveBuilds(changes: Partial<BuildRouteHands> = {}): Promi
   };
   const build = async (order: Order, options: Options) => {
     orders.push(order);
-    await changes.build?.(order, options);
+    const digest = await change?.(order, options);
+    return { digest: typeof digest === "string" ? digest : undefined };
   };
+  const find = (name: string) => findProgram(name, { path: process.env.PATH ?? "" });
   const route = createBuildRoute({
-    secret: async () => undefined,
-    openArchive,
+    keys: async () => (secret ? [{ id: "payload-secret", secret: await secret() }] : []),
+    boxKeys: async () => [],
+    openArchive: (file, options) => openArchive(file, { ...options, findProgram: find }),
+    queue: createFairQueue({ maxRunning: 100, maxWaiting: 100 }),
+    replayGuard: createReplayGuard("off", { now: Date.now }),
     limits: { maxBodyBytes: 10_000_000 },
     ...changes,
     build,

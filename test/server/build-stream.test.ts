@@ -38,6 +38,7 @@ describe("the streamed answer of POST /build", () => {
         onEvent(printed("two"));
         await seen;
         onEvent(printed("three"));
+        return "sha256:abc";
       },
     });
     const { request, response } = begin(server, streamed);
@@ -56,7 +57,8 @@ describe("the streamed answer of POST /build", () => {
       [["l: 1970-01-01T00:00:00Z three"], "in_progress"],
       [undefined, "success"],
     ]);
-    expect(records[2]).toEqual({ image: "r/Fn:1", status: "success", duration: expect.any(Number) });
+    const duration = expect.any(Number);
+    expect(records[2]).toEqual({ image: "r/Fn:1", status: "success", digest: "sha256:abc", duration });
     expect(await server.leftovers()).toEqual([]);
   });
 
@@ -95,6 +97,47 @@ describe("the streamed answer of POST /build", () => {
     expect(records.filter(isLast)).toHaveLength(1);
   });
 
+  test("is the same as Server-Sent Events for browsers, the last one named", async () => {
+    await using server = await serveBuilds({
+      async build(_order, { onEvent }) {
+        onEvent(printed("two\nlines <b>"));
+        return "sha256:abc";
+      },
+    });
+    const answer = await post(server, body, { accept: "text/event-stream" });
+    expect(answer.headers.get("content-type")).toBe("text/event-stream");
+    const events = answer.text.split("\n\n").map((event) => event.split("\n"));
+    expect(events.pop()).toEqual([""]);
+    const records = events.map((lines) => JSON.parse(lines.at(-1)?.replace(/^data: /, "") ?? ""));
+    expect(events.map((lines) => lines.slice(0, -1))).toEqual([[], ["event: end"]]);
+    expect(records).toMatchObject([
+      { status: "in_progress", log: ["l: 1970-01-01T00:00:00Z two\nlines <b>"] },
+      { status: "success", image: "r/Fn:1", digest: "sha256:abc" },
+    ]);
+    const refused = await post(server, Buffer.from("x"), { accept: "text/event-stream" });
+    expect([refused.status, refused.headers.get("content-type")]).toEqual([400, "application/json; charset=utf-8"]);
+  });
+
+  test("has begun the next record wherever it is cut off: at half of one the Go client fails, at an end it does not", async () => {
+    const { promise: seen, resolve: go } = Promise.withResolvers<void>();
+    await using server = await serveBuilds({
+      async build(_order, { onEvent }) {
+        onEvent(printed("one"));
+        await seen;
+      },
+    });
+    const { request, response } = begin(server, streamed);
+    request.end(body);
+    const answer = await response;
+    const chunks = answer.iterator({ destroyOnReturn: false });
+    let text = "";
+    while (!text.includes("one")) text += (await chunks.next()).value;
+    expect(text.split("\n").at(-1)).toBe("{");
+    go();
+    for await (const chunk of answer) text += chunk;
+    expect(recordsOf(text).filter(isLast)).toHaveLength(1);
+  });
+
   test("sends a record when nothing is printed for a while", async () => {
     const { promise: seen, resolve: go } = Promise.withResolvers<void>();
     await using server = await serveBuilds({
@@ -106,7 +149,7 @@ describe("the streamed answer of POST /build", () => {
     let text = "";
     for await (const chunk of await response) {
       text += chunk;
-      go();
+      if (text.includes("in_progress")) go();
     }
     expect(recordsOf(text)[0]).toEqual({ status: "in_progress" });
     expect(recordsOf(text).filter(isLast)).toMatchObject([{ status: "success" }]);

@@ -1,0 +1,112 @@
+import { createHash } from "node:crypto";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import { join } from "node:path";
+import { BuilderError } from "../errors.ts";
+import type { Context } from "../model/context.ts";
+import type { BoxKey } from "./box-keys.ts";
+import { type Pace, spoolBody } from "./build-body.ts";
+import { type BuildConfig, configNames, parseBuildConfig } from "./build-config.ts";
+import { type ClaimedSignature, type PayloadKey, readSignature } from "./build-signature.ts";
+import type { ReplayGuard } from "./replay-guard.ts";
+import { maxSecretsBytes, openSecrets, secretsName } from "./sealed-secrets.ts";
+
+export interface OpenedArchive {
+  readonly context: Context;
+  readFile(path: string, maxBytes: number): Promise<Buffer | undefined>;
+}
+
+export interface IntakeHands {
+  /** The secrets that requests are signed with, read anew for each; while there is none, anyone can build. */
+  keys(): Promise<readonly PayloadKey[]>;
+  /** The keys that open build secrets, read anew; the newest one first. */
+  boxKeys(): Promise<readonly BoxKey[]>;
+  /** Indexes the archive of a build where it lies; one that is packed is unpacked into the folder first. */
+  openArchive(file: string, options: { folder: string; maxBytes: number; signal: AbortSignal }): Promise<OpenedArchive>;
+  readonly limits: {
+    /** Of the body, packed and unpacked. */
+    readonly maxBodyBytes: number;
+    /** The least that has to come of a body. */
+    readonly pace?: Pace;
+  };
+  /** Takes X-Cloud-Signature with SHA-1 too, as clients from 2018 to 2021 send it. */
+  readonly allowSha1?: boolean;
+  readonly replayGuard: ReplayGuard;
+}
+
+/** A request that may be built. */
+export interface Intake {
+  /** Whose request it is. */
+  readonly client: string;
+  /** Equal for bodies of the same bytes. */
+  readonly identity: string;
+  readonly config: BuildConfig;
+  readonly context: Context;
+  readonly secrets: Readonly<Record<string, Uint8Array>>;
+}
+
+const maxConfigBytes = 1024 * 1024;
+
+/**
+ * Takes a request in: its body goes to a folder as it arrives and is signed for; only then it is opened and read.
+ * @param options.folder empty, the request's own; the context is read from there for as long as it is used
+ * @throws BuilderError when the request is at fault
+ */
+export async function takeRequest(
+  request: IncomingMessage,
+  hands: IntakeHands,
+  { folder, signal }: { folder: string; signal: AbortSignal },
+): Promise<Intake> {
+  const { maxBodyBytes: maxBytes, pace } = hands.limits;
+  const signature = await claimedSignature(request.headers, hands);
+  const hash = createHash("sha256");
+  let bytes = 0;
+  const onChunk = (chunk: Buffer) => {
+    bytes += chunk.length;
+    hash.update(chunk);
+    signature?.update(chunk);
+  };
+  const file = join(folder, "body");
+  await spoolBody(request, file, { maxBytes, onChunk, signal, ...(pace && { pace }) });
+  const client = checkSigned(signature, hands) ?? request.socket.remoteAddress ?? "";
+  if (bytes === 0) throw new BuilderError("body_invalid", "the body is empty: expected a tar archive");
+  const archive = await hands.openArchive(file, { folder, maxBytes, signal });
+  const config = await readConfig(archive);
+  const secrets = await readSecrets(archive, hands);
+  return { client, identity: hash.digest("hex"), config, context: archive.context, secrets };
+}
+
+async function claimedSignature(
+  headers: IncomingHttpHeaders,
+  { keys: readKeys, allowSha1 = false }: IntakeHands,
+): Promise<ClaimedSignature | undefined> {
+  const keys = await readKeys();
+  // With an empty key anyone could sign.
+  if (keys.some(({ secret }) => secret === "")) throw new BuilderError("setting_invalid", "a payload secret is empty");
+  return keys.length === 0 ? undefined : readSignature(headers, { keys, allowSha1, nowMs: Date.now() });
+}
+
+/** @returns whose signature it is; undefined where none is asked for */
+function checkSigned(
+  signature: ClaimedSignature | undefined,
+  { replayGuard }: Pick<IntakeHands, "replayGuard">,
+): string | undefined {
+  if (!signature) return undefined;
+  const { key, hex } = signature.check();
+  replayGuard.check({ hex, isStamped: signature.isStamped });
+  return key;
+}
+
+async function readConfig(archive: OpenedArchive): Promise<BuildConfig> {
+  for (const name of configNames) {
+    const bytes = await archive.readFile(name, maxConfigBytes);
+    if (bytes) return parseBuildConfig(bytes.toString("utf8"));
+  }
+  throw new BuilderError("tar_invalid", `the archive has no file ${configNames.join(" or ")} at its root`, {
+    fix: 'Add a file com.openfaas.docker.config that holds {"image": "REGISTRY/NAME:TAG"}.',
+  });
+}
+
+async function readSecrets(archive: OpenedArchive, { boxKeys }: IntakeHands): Promise<Intake["secrets"]> {
+  const bytes = await archive.readFile(secretsName, maxSecretsBytes);
+  return bytes ? openSecrets(bytes.toString("utf8"), await boxKeys()) : {};
+}

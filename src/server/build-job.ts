@@ -1,0 +1,83 @@
+import { rm } from "node:fs/promises";
+import type { BuildEvent } from "../model/build-event.ts";
+import type { Context } from "../model/context.ts";
+import type { FairQueue } from "../pipeline/fair-queue.ts";
+import type { Intake } from "./build-intake.ts";
+import { forgetSecrets } from "./sealed-secrets.ts";
+import { createSharedWork, type SharedWork, type Watcher, type WorkLife } from "./shared-work.ts";
+
+/** What those who wait for a build hear: what is before it, then that it begins, then what it tells. */
+export type JobEvent =
+  | { readonly kind: "waits"; readonly before: number }
+  | { readonly kind: "begins" }
+  | { readonly kind: "tells"; readonly event: BuildEvent };
+
+/** Builds an image, and pushes it where the client wants it. */
+export type Build = (
+  order: {
+    readonly context: Context;
+    readonly image: string;
+    readonly buildArgs: Readonly<Record<string, string>>;
+    readonly platforms: readonly string[];
+    readonly push: boolean;
+    readonly secrets: Readonly<Record<string, Uint8Array>>;
+  },
+  options: { signal: AbortSignal; onEvent: (event: BuildEvent) => void },
+) => Promise<{ readonly digest: string | undefined }>;
+
+export interface BuildJobs {
+  /**
+   * Builds what was taken in, in its turn; where the same bytes are being built already, that build is waited for.
+   * From here on the folder belongs to the job.
+   * @throws what the build throws; BuilderError `too_busy` before it has told anything where too many wait
+   */
+  run(
+    intake: Intake & { readonly folder: string },
+    watcher: Watcher<JobEvent>,
+  ): Promise<{ digest: string | undefined }>;
+}
+
+const maxKeptBytes = 4 * 1024 * 1024;
+
+/** Creates the builds of the build API, which run as the queue lets them. */
+export function createBuildJobs({ build, queue }: { build: Build; queue: FairQueue }): BuildJobs {
+  const shared: SharedWork<JobEvent, { digest: string | undefined }> = createSharedWork({ maxKeptBytes, sizeOf });
+  const work = async ({ folder, ...intake }: Intake & { folder: string }, life: WorkLife<JobEvent>) => {
+    try {
+      return await buildInTurn(intake, { build, queue, life });
+    } finally {
+      await forget(intake, folder);
+    }
+  };
+  return {
+    async run({ folder, ...intake }, watcher) {
+      const joined = shared.join(intake.identity, watcher);
+      if (!joined) return shared.begin(intake.identity, (life) => work({ folder, ...intake }, life), watcher);
+      const [ended] = await Promise.all([joined, forget(intake, folder)]);
+      return ended;
+    },
+  };
+}
+
+async function buildInTurn(
+  { client, config, context, secrets }: Intake,
+  { build, queue, life }: { build: Build; queue: FairQueue; life: WorkLife<JobEvent> },
+): Promise<{ digest: string | undefined }> {
+  const { signal, emit } = life;
+  const onPlace = (before: number) => emit({ kind: "waits", before });
+  using _place = await queue.enter({ key: client, signal, onPlace });
+  signal.throwIfAborted();
+  emit({ kind: "begins" });
+  const { pushName: image, buildArgs, platforms, push } = config;
+  const onEvent = (event: BuildEvent) => emit({ kind: "tells", event });
+  return await build({ context, image, buildArgs, platforms, push, secrets }, { signal, onEvent });
+}
+
+async function forget({ secrets }: Intake, folder: string): Promise<void> {
+  forgetSecrets(secrets);
+  await rm(folder, { recursive: true, force: true });
+}
+
+function sizeOf(event: JobEvent): number {
+  return event.kind === "tells" && event.event.kind === "log" ? event.event.text.length + 300 : 300;
+}

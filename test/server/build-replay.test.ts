@@ -1,0 +1,144 @@
+import { createHmac } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import type { PayloadKey } from "../../src/server/build-signature.ts";
+import { createReplayGuard, type ReplayProtection } from "../../src/server/replay-guard.ts";
+import { archive } from "../contexts/archives.ts";
+import { post, serveBuilds, sign } from "./build-requests.ts";
+
+const body = archive(
+  { name: "context/Dockerfile", body: "FROM busybox" },
+  { name: "com.openfaas.docker.config", body: '{"image":"r/x"}' },
+);
+const secret = async () => "s3cret";
+
+/** Headers of a request that says when it was made. */
+function stamped(seconds: number | string, key = "s3cret"): Record<string, string> {
+  const hmac = createHmac("sha256", key).update(`${seconds}.`).update(body);
+  return { "x-build-timestamp": String(seconds), "x-build-signature": `sha256=${hmac.digest("hex")}` };
+}
+
+const now = () => Math.floor(Date.now() / 1000);
+const guard = (protection: ReplayProtection) => createReplayGuard(protection, { now: Date.now });
+
+describe("several keys", () => {
+  test("T26 are all good while one is replaced, and a key that is gone is not", async () => {
+    let keys: PayloadKey[] = [
+      { id: "payload-secret", secret: "new" },
+      { id: "payload-secret", secret: "old" },
+      { id: "payload-secret-alice", secret: "alice's" },
+    ];
+    await using server = await serveBuilds({ keys: async () => keys });
+    const statuses = async () => {
+      const answers = [];
+      for (const key of ["new", "old", "alice's", "other"])
+        answers.push((await post(server, body, { "x-build-signature": sign(body, key) })).status);
+      return answers;
+    };
+    expect(await statuses()).toEqual([200, 200, 200, 401]);
+    keys = keys.slice(0, 1);
+    expect(await statuses()).toEqual([200, 401, 401, 401]);
+  });
+
+  test("let nobody in where one of them is empty", async () => {
+    const keys = ["good", ""].map((value) => ({ id: "payload-secret", secret: value }));
+    await using server = await serveBuilds({ keys: async () => keys });
+    expect((await post(server, body, { "x-build-signature": sign(body, "") })).status).toBe(500);
+    expect(server.orders).toEqual([]);
+  });
+});
+
+describe("a request that is sent again", () => {
+  test.for<[ReplayProtection, () => Record<string, string>, readonly number[]]>([
+    ["off", () => ({ "x-build-signature": sign(body, "s3cret") }), [200, 200]],
+    ["off", () => stamped(now()), [200, 401]],
+    ["digest", () => ({ "x-build-signature": sign(body, "s3cret") }), [200, 401]],
+    ["timestamp", () => ({ "x-build-signature": sign(body, "s3cret") }), [401, 401]],
+    ["timestamp", () => stamped(now()), [200, 401]],
+  ])("T26 with replay_protection %s", async ([protection, headers, statuses]) => {
+    await using server = await serveBuilds({ secret, replayGuard: guard(protection) });
+    const same = headers();
+    const answers = [await post(server, body, same), await post(server, body, same)];
+    expect(answers.map(({ status }) => status)).toEqual(statuses);
+  });
+
+  test("T26 is good with another stamp, and refused with one of another time, form or signature", async () => {
+    await using server = await serveBuilds({ secret, replayGuard: guard("timestamp") });
+    const [right, later] = [stamped(now()), stamped(now() + 100)];
+    expect((await post(server, body, right)).status).toBe(200);
+    expect((await post(server, body, later)).status).toBe(200);
+    const wrong: readonly [Record<string, string>, RegExp][] = [
+      [stamped(now() - 400), /five minutes/],
+      [stamped(now() + 400), /five minutes/],
+      [stamped("yesterday"), /another form/],
+      [{ ...right, "x-build-timestamp": String(now() + 1) }, /does not fit the body/],
+      [stamped(now(), "other"), /does not fit the body/],
+      [{ "x-build-timestamp": String(now()), "x-build-signature": sign(body, "s3cret") }, /does not fit the body/],
+    ];
+    for (const [headers, message] of wrong) {
+      const answer = await post(server, body, headers);
+      expect(answer.status).toBe(401);
+      expect(answer.json.error).toMatch(message);
+    }
+  });
+
+  test("is remembered only as long as it could be good, and never more than so many", () => {
+    let nowMs = 0;
+    const check = (replays: ReturnType<typeof createReplayGuard>, hex: string) => {
+      try {
+        replays.check({ hex, isStamped: true });
+        return "taken";
+      } catch {
+        return "refused";
+      }
+    };
+    const long = createReplayGuard("timestamp", { now: () => nowMs });
+    expect([check(long, "a"), check(long, "a")]).toEqual(["taken", "refused"]);
+    nowMs = 11 * 60 * 1000;
+    expect(check(long, "a")).toBe("taken");
+    const small = createReplayGuard("timestamp", { now: () => nowMs, maxEntries: 2 });
+    expect(["a", "b", "c", "c", "b", "a"].map((hex) => check(small, hex))).toEqual([
+      "taken",
+      "taken",
+      "taken",
+      "refused",
+      "refused",
+      "taken",
+    ]);
+  });
+});
+
+describe("the answers of 2018", () => {
+  test.for<[string, Buffer, Record<string, string>, number, string]>([
+    ["a build", body, { "x-cloud-signature": sign(body, "s3cret", "sha1") }, 200, "success"],
+    ["no signature", body, {}, 500, "unexpected failure: invalid encodedHash, should have at least 5 characters"],
+    [
+      "a wrong one",
+      body,
+      { "x-cloud-signature": sign(body, "other", "sha1") },
+      500,
+      "unexpected failure: invalid message digest or secret",
+    ],
+    [
+      "a bad archive",
+      Buffer.from("x"),
+      { "x-cloud-signature": sign(Buffer.from("x"), "s3cret", "sha1") },
+      500,
+      "unexpected failure: the archive ends after 1 bytes without its end mark: it is no tar archive, or incomplete",
+    ],
+  ])("know 200 and 500 only: %s", async ([, bytes, headers, code, status]) => {
+    await using server = await serveBuilds({ secret, allowSha1: true, legacyStatus: true });
+    const answer = await post(server, bytes, headers);
+    expect([answer.status, answer.json.status]).toEqual([code, status]);
+    expect(answer.headers.get("content-type")).toBe("text/plain; charset=utf-8");
+  });
+
+  test("tell what failed in a build as BuildKit's", async () => {
+    const build = () => Promise.reject(new Error("inner words"));
+    await using server = await serveBuilds({ legacyStatus: true, build });
+    const answer = await post(server, body);
+    expect([answer.status, answer.json.status]).toEqual([
+      500,
+      "failure: failed to solve: of-builder failed: see its log",
+    ]);
+  });
+});
