@@ -1,0 +1,84 @@
+/** How the values of settings are read. Each throws an Error that says what was expected. */
+
+export function text(value: string): string {
+  return value;
+}
+
+export function optional<T>(parse: (value: string) => T): (value: string) => T | undefined {
+  return (value) => (value === "" ? undefined : parse(value));
+}
+
+export function list(value: string): readonly string[] {
+  return value
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
+}
+
+export function imagePatterns(value: string): readonly string[] {
+  const patterns = list(value);
+  const wrong = patterns.find((pattern) => !/^(?:\*|[^\s/*]+\/[^\s*]*\*?)$/.test(pattern));
+  if (wrong === undefined) return patterns;
+  throw new Error(`"${wrong}" is no pattern: expected HOST/REPOSITORY, HOST/PATH/* or *`);
+}
+
+export function variables(
+  value: string,
+  given: Readonly<Record<string, string | undefined>>,
+): Readonly<Record<string, string>> {
+  const entries = list(value).map((word) => {
+    const [, name = "", , own] = /^([A-Za-z_][A-Za-z0-9_]*)(=(.*))?$/s.exec(word) ?? [];
+    if (name === "") throw new Error(`expected NAME or NAME=VALUE, found "${word}"`);
+    return [name, own ?? given[name] ?? ""] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+/** Go's words for a bool, which OpenFaaS's settings take. */
+export function flag(value: string): boolean {
+  if (["1", "t", "T", "true", "TRUE", "True"].includes(value)) return true;
+  if (["0", "f", "F", "false", "FALSE", "False"].includes(value)) return false;
+  throw new Error("expected true or false");
+}
+
+export function count(value: string): number {
+  if (!/^[0-9]{1,15}$/.test(value)) throw new Error("expected a whole number");
+  return Number(value);
+}
+
+export function atLeastOne(value: string): number {
+  const number = count(value);
+  if (number === 0) throw new Error("expected a number of at least 1");
+  return number;
+}
+
+export function portNumber(value: string): number {
+  const port = count(value);
+  if (port > 65_535) throw new Error("expected a port from 0 to 65535");
+  return port;
+}
+
+export function url(...protocols: readonly string[]): (value: string) => string {
+  return (value) => {
+    if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol)) {
+      throw new Error(
+        `expected an address that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`,
+      );
+    }
+    return value;
+  };
+}
+
+/** Several of them, separated by commas. */
+export function urls(...protocols: readonly string[]): (value: string) => string {
+  const parse = url(...protocols);
+  return (value) => list(value).map(parse).join(",");
+}
+
+export function oneOf<Word extends string>(...words: readonly Word[]): (value: string) => Word {
+  return (value) => {
+    const word = words.find((candidate) => candidate === value);
+    if (word === undefined) throw new Error(`expected one of ${words.join(", ")}`);
+    return word;
+  };
+}
