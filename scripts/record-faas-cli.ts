@@ -75,8 +75,9 @@ async function main(clients: readonly string[]): Promise<void> {
   }
   await rm(target, { recursive: true, force: true });
   await mkdir(target, { recursive: true });
-  const folder = await prepareFolder();
+  const folder = await mkdtemp(join(tmpdir(), "of-builder-record-"));
   try {
+    await prepareFolder(folder);
     const recorded: object[] = [];
     for (const client of clients) {
       const [version = "", program = ""] = client.split("=");
@@ -96,8 +97,7 @@ function isSince(version: string, since: string): boolean {
 }
 
 /** This repository's own functions, and what faas-cli wants beside them. */
-async function prepareFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "of-builder-record-"));
+async function prepareFolder(folder: string): Promise<void> {
   for (const name of ["stack.yml", "examples", "template"])
     await cp(join(root, name), join(folder, name), { recursive: true });
   const template = join(folder, "template/dockerfile");
@@ -111,7 +111,6 @@ async function prepareFolder(): Promise<string> {
   await writeFile(join(folder, "key.pub"), publicKey);
   await writeFile(join(folder, "npm-token"), npmToken);
   await writeFile(join(folder, "secrets.yml"), secretStack);
-  return folder;
 }
 
 async function record(
