@@ -4,14 +4,17 @@ import { checkImageName, checkNoDigest, splitTag } from "./image-name.ts";
 
 /*
  * Names of pushed functions' images. OpenFaaS Cloud's rule joins names that come from strangers with dashes, so that
- * different functions may meet under one name: repository a-b with image c, and a with b-c. Here no two do:
+ * different owners may meet under one name, and different branches under one tag. Here none do:
  *
- *   REGISTRY/OWNER/REPOSITORY-IMAGE:TAG-BRANCH-SHA7      the original's name, where it can be read in one way only
- *   …/REPOSITORY-IMAGE--HASH:TAG-BRANCH--HASH-SHA7       else, in that part where it cannot
+ *   REGISTRY/OWNER/REPOSITORY-IMAGE:TAG-BRANCH-SHA7      the original's name, where nothing of others can have it
+ *   …/REPOSITORY-IMAGE--HASH:TAG-BRANCH--HASH-SHA7       else, in that part where it could
  *
- * HASH is 16 hex digits of the SHA-256 of what stands before it, as it was given. It is needed where IMAGE or TAG holds a
- * dash (or OWNER, where all owners share one account), where something had to be lower-cased, replaced or cut, and where
- * a part holds "--" itself. GitHub's owners and repositories are the same in any case; images and branches are not.
+ * HASH is 16 hex digits of the SHA-256 of what stands before it, as it was given. It is needed where TAG holds a dash (or
+ * OWNER, where all owners share one account), where something had to be lower-cased, replaced or cut, and where a part
+ * holds "--" itself. GitHub's owners and repositories are the same in any case; images and branches are not.
+ *
+ * Two repositories of one owner may still meet: a-b with image c, and a with b-c. Their commits tell their tags apart,
+ * and the original's names of all images with a dash are worth more.
  */
 
 /** One step of a path of a registry, with single dashes only. */
@@ -33,7 +36,7 @@ interface Named {
 
 /**
  * The name under which a pushed function's image goes to the registry. Different functions, branches and commits have
- * different names, as far as seven digits tell commits apart; nobody can name another owner's repository.
+ * different names, as far as seven digits tell commits apart; nobody can name anything of another owner.
  * @param registry `push_repository_url`; where it ends in "/" one account is shared by all owners, as in
  *   `REGISTRY/OWNER-REPOSITORY-IMAGE:…`
  * @param image the stack's `image`; only what follows its last "/" counts
@@ -51,18 +54,14 @@ function ownPath(registry: string, image: string, push: Named): string {
   const owner = push.owner.toLowerCase();
   const folder = `${registry.toLowerCase()}/${plainPart.test(owner) ? owner : hashed(owner, [owner], 100)}/`;
   const repository = push.repository.toLowerCase();
-  const isPlain = isPlainImage(image) && plainPart.test(repository);
+  const isPlain = plainPart.test(image) && plainPart.test(repository);
   return folder + joined([repository, image], isPlain, folder);
 }
 
 function sharedPath(registry: string, image: string, push: Named): string {
   const [owner, repository] = [push.owner.toLowerCase(), push.repository.toLowerCase()];
-  const isPlain = isPlainImage(image) && plainPart.test(repository) && plainPart.test(owner) && !owner.includes("-");
+  const isPlain = plainPart.test(image) && plainPart.test(repository) && plainPart.test(owner) && !owner.includes("-");
   return registry.toLowerCase() + joined([owner, repository, image], isPlain, registry);
-}
-
-function isPlainImage(image: string): boolean {
-  return plainPart.test(image) && !image.includes("-");
 }
 
 function joined(parts: readonly string[], isPlain: boolean, before: string): string {
