@@ -12,23 +12,39 @@ export interface Comparison {
   readonly ratio: number;
 }
 
+/** What each side gave, in the order of the rounds. */
+export type Samples<T> = Readonly<Record<"ours" | "peer", readonly T[]>>;
+
 /**
  * Runs ours and the peer in turn, so that whatever the machine does meanwhile meets both alike: one warm-up of each,
  * then A B, B A, A B … as many rounds as asked. The order turns because the second of a pair finds the machine warmer.
  * @param measure one run, given its number; it answers what it measured and must not measure its own preparations
  */
-export async function alternate(
+export async function takeTurns<T>(
   rounds: number,
-  measure: Readonly<Record<"ours" | "peer", (run: number) => Promise<number>>>,
-): Promise<Comparison> {
-  const values = { ours: [] as number[], peer: [] as number[] };
+  measure: Readonly<Record<"ours" | "peer", (run: number) => Promise<T>>>,
+): Promise<Samples<T>> {
+  const values = { ours: [] as T[], peer: [] as T[] };
   await measure.ours(0);
   await measure.peer(0);
   for (let round = 1; round <= rounds; round += 1) {
     const order = round % 2 === 1 ? (["ours", "peer"] as const) : (["peer", "ours"] as const);
     for (const side of order) values[side].push(await measure[side](round));
   }
-  const [ours, peer] = [spreadOf(values.ours), spreadOf(values.peer)];
+  return values;
+}
+
+/** Takes turns and compares the one number that each run gives. */
+export async function alternate(
+  rounds: number,
+  measure: Readonly<Record<"ours" | "peer", (run: number) => Promise<number>>>,
+): Promise<Comparison> {
+  return compare(await takeTurns(rounds, measure));
+}
+
+/** Compares the numbers of two sides by their medians. */
+export function compare(samples: Samples<number>): Comparison {
+  const [ours, peer] = [spreadOf(samples.ours), spreadOf(samples.peer)];
   return { ours, peer, ratio: ours.median / peer.median };
 }
 

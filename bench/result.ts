@@ -2,7 +2,10 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { cpus, release, totalmem, type } from "node:os";
 import type { Comparison, Spread } from "./alternate.ts";
 
-/** One thing measured beside its peer. `bar` is the largest ratio that is good enough. */
+/**
+ * One thing measured beside its peer. `bar` is the largest ratio that is good enough, or, where `barIs` says so, the
+ * largest value of ours.
+ */
 export interface Row {
   readonly what: string;
   readonly ours: Spread;
@@ -10,6 +13,7 @@ export interface Row {
   readonly unit: string;
   readonly ratio: number;
   readonly bar: number;
+  readonly barIs?: "value";
   readonly holds: boolean;
 }
 
@@ -24,17 +28,22 @@ export function createRow(what: string, compared: Comparison, { unit, bar }: { u
   return { what, ...compared, unit, bar, holds: compared.ratio <= bar };
 }
 
+/** Holds our own value against a bar, whatever the peer's is. */
+export function createLimitRow(what: string, compared: Comparison, { unit, bar }: { unit: string; bar: number }): Row {
+  return { what, ...compared, unit, bar, barIs: "value", holds: compared.ours.median <= bar };
+}
+
 /** The rows as an aligned table. */
 export function drawTable(rows: readonly Row[]): string {
   const head = ["", "ours", "(min–max)", "peer", "(min–max)", "ratio", "bar", ""];
-  const cells = rows.map(({ what, ours, peer, unit, ratio, bar, holds }) => [
+  const cells = rows.map(({ what, ours, peer, unit, ratio, bar, barIs, holds }) => [
     what,
     `${ours.median.toFixed(2)} ${unit}`,
     `(${ours.min.toFixed(2)}–${ours.max.toFixed(2)})`,
     `${peer.median.toFixed(2)} ${unit}`,
     `(${peer.min.toFixed(2)}–${peer.max.toFixed(2)})`,
     ratio.toFixed(2),
-    `≤ ${bar.toFixed(2)}`,
+    barIs === "value" ? `≤ ${bar} ${unit}` : `≤ ${bar.toFixed(2)}`,
     holds ? "holds" : "MISSED",
   ]);
   const table = [head, ...cells];
