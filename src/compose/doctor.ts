@@ -1,0 +1,186 @@
+import { randomUUID } from "node:crypto";
+import { createBuildkit } from "../buildkit/client.ts";
+import { type DaemonFacts, type GcRule, inspectDaemon } from "../buildkit/inspect-daemon.ts";
+import type { Config, Surroundings } from "../config.ts";
+import { createFilesContext } from "../contexts/files.ts";
+import { BuilderError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { defaultAddresses } from "../parts/find-buildkit.ts";
+import { createCredentials, type LookUpCredentials } from "../registry/credentials.ts";
+import { deleteManifest } from "../registry/manifest.ts";
+import { createPushTarget, type PushTarget } from "./push-target.ts";
+import { createRegistrySignIn, permitOf, type RegistrySignIn } from "./registry-sign-in.ts";
+
+/** What was found out about one thing. `doubtful` works, but not as it should. */
+export interface Finding {
+  readonly what: string;
+  readonly state: "good" | "doubtful" | "wrong";
+  readonly lines: readonly string[];
+  /** What to do; "" where nothing has to be done. */
+  readonly fix: string;
+}
+
+interface Around {
+  readonly surroundings: Surroundings;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+interface Visit extends Around {
+  readonly config: Config;
+  readonly target: PushTarget;
+  readonly credentials: LookUpCredentials;
+  readonly signIn: RegistrySignIn;
+}
+
+const repository = "of-builder-doctor";
+/** Tokens and attestations of registries are refused over clocks that differ by minutes; logs lie before. */
+const maxSkewMs = 5000;
+const trialLimitMs = 120_000;
+
+/** Looks at each daemon, and pushes a tiny image from it. Whatever is wrong is a finding, and the rest is looked at. */
+export async function* examine(config: Config, around: Around): AsyncGenerator<Finding> {
+  const addresses = config.buildkitUrl?.split(",").map((address) => address.trim());
+  const credentials = createCredentials({ folder: config.dockerConfig });
+  const target = createPushTarget({ setting: config.insecure, mirror: config.dockerMirror, credentials });
+  const signIn = createRegistrySignIn({ credentials, target, permitFor: permitOf(config) });
+  const visit = { ...around, config, target, credentials, signIn };
+  let found = 0;
+  for (const address of addresses ?? defaultAddresses(around.surroundings.runtimeFolder)) {
+    const daemon = await lookAtDaemon(address, visit);
+    // Of the places where one may run, those where none does are no news.
+    if (addresses === undefined && daemon.state === "wrong") continue;
+    found += 1;
+    yield daemon;
+    if (daemon.state !== "wrong") yield* tryBuild(address, visit);
+  }
+  if (found === 0) yield noDaemon();
+}
+
+function noDaemon(): Finding {
+  const fix = "Start buildkitd and set buildkit_url; build and dev start one of their own (npm run tools).";
+  return { what: "no BuildKit runs where one usually does", state: "wrong", lines: [], fix };
+}
+
+async function lookAtDaemon(address: string, { config, log, signal }: Visit): Promise<Finding> {
+  const what = `BuildKit at ${address}`;
+  const tls = tlsOf(config);
+  const client = createBuildkit({ address, tls, force: config.buildkitForce, log });
+  try {
+    await client.check({ signal });
+    const facts = await inspectDaemon(address, { tls, signal });
+    return { what, state: "good", lines: factLines(facts), fix: "", ...doubtOf(facts) };
+  } catch (error) {
+    return wrong(what, error);
+  } finally {
+    client.close();
+  }
+}
+
+function tlsOf({ buildkitTlsCa: ca, buildkitTlsCert: cert, buildkitTlsKey: key, buildkitTlsServerName }: Config) {
+  const files = { ca, cert, key, serverName: buildkitTlsServerName };
+  return Object.values(files).some((value) => value !== undefined) ? files : undefined;
+}
+
+function factLines({ version, workers, entitlements }: DaemonFacts): readonly string[] {
+  const [worker] = workers;
+  return [
+    `version ${version || "unknown"}`,
+    `platforms ${workers.flatMap(({ platforms }) => platforms).join(", ") || "unknown"}`,
+    `snapshotter ${worker?.snapshotter || "unknown"}`,
+    `forgets ${worker?.gcRules.map(ruleText).join("; ") || "nothing: it has no rules"}`,
+    `entitlements ${entitlements.join(", ") || "none"}`,
+  ];
+}
+
+function ruleText({ all, keepSeconds, maxBytes }: GcRule): string {
+  const age = keepSeconds > 0 ? ` older than ${Math.round(keepSeconds / 3600)} h` : "";
+  const size = maxBytes > 0 ? ` beyond ${(maxBytes / 1e9).toFixed(1)} GB` : "";
+  return `${all ? "everything" : "what is not shared"}${age}${size}`;
+}
+
+function doubtOf({ workers, entitlements }: DaemonFacts): Partial<Finding> | undefined {
+  if (entitlements.includes("security.insecure")) {
+    const fix =
+      "Take security.insecure out of buildkitd's insecure-entitlements: a Dockerfile could take the machine over.";
+    return { state: "doubtful", fix };
+  }
+  if (workers.some(({ snapshotter }) => snapshotter === "native")) {
+    const fix =
+      "Let buildkitd keep its layers in overlayfs (or fuse-overlayfs): the native snapshotter copies every layer whole.";
+    return { state: "doubtful", fix };
+  }
+  if (workers.every(({ gcRules }) => gcRules.length === 0)) {
+    const fix = "Switch garbage collection on in buildkitd.toml (gc = true): its cache grows until the disk is full.";
+    return { state: "doubtful", fix };
+  }
+  return undefined;
+}
+
+/** Builds and pushes a tiny image; what the daemon tells of its steps shows what its clock says. */
+async function* tryBuild(address: string, visit: Visit): AsyncGenerator<Finding> {
+  const { config, log, target, signIn } = visit;
+  const signal = AbortSignal.any([visit.signal, AbortSignal.timeout(trialLimitMs)]);
+  const registry = config.pushRegistry?.replace(/\/+$/u, "");
+  const name = registry === undefined ? undefined : `${registry}/${repository}:${randomUUID().slice(0, 8)}`;
+  const what = name === undefined ? `a build at ${address}` : `a push from ${address} to ${registry}`;
+  const client = createBuildkit({ address, tls: tlsOf(config), force: config.buildkitForce, log });
+  const clock = createClockCheck();
+  try {
+    const insecure = name !== undefined && (await target.isInsecure(name, { signal }));
+    const image = name === undefined ? {} : { image: { names: [name], push: true, insecure }, ...signIn([name]) };
+    const context = createFilesContext({ Dockerfile: { content: `FROM scratch\nCOPY Dockerfile /${randomUUID()}\n` } });
+    const { digest } = await client.build({ context, ...image }, { signal, onEvent: clock.take });
+    const lines = name === undefined ? [] : await confirmPush(name, digest, { ...visit, insecure, signal });
+    const fix = name === undefined ? "Set push_repository_url, and the way to the registry is tried, too." : "";
+    yield { what, state: "good", lines, fix };
+  } catch (error) {
+    yield wrong(what, error);
+  } finally {
+    client.close();
+  }
+  yield clock.finding(address);
+}
+
+async function confirmPush(
+  name: string,
+  digest: string | undefined,
+  { target, credentials, insecure, signal }: Visit & { insecure: boolean },
+): Promise<readonly string[]> {
+  const stored = await target.readDigest(name, { signal });
+  if (digest === undefined || stored !== digest) {
+    throw new BuilderError("registry_unreachable", `${name} was pushed as ${digest}, the registry has ${stored}`);
+  }
+  const place = name.replace(/:[^:/]*$/u, "");
+  const isDeleted = await deleteManifest(`${place}@${digest}`, { insecure, credentials, signal });
+  return [
+    `pushed and read back${insecure ? " over plain HTTP" : ""}`,
+    isDeleted ? "deleted again" : `left there: the registry does not let ${name} be deleted`,
+  ];
+}
+
+function wrong(what: string, error: unknown): Finding {
+  if (!(error instanceof BuilderError) || error.code === "build_cancelled") throw error;
+  return { what, state: "wrong", lines: [error.message], fix: error.fix };
+}
+
+/** A step that the daemon ends has to end, by its clock, between our first word and our hearing of it. */
+function createClockCheck() {
+  const startedMs = Date.now();
+  let skewMs: number | undefined;
+  return {
+    take(event: { kind: string; completed?: number | undefined }) {
+      if (event.kind !== "vertex" || event.completed === undefined || skewMs !== undefined) return;
+      const ahead = Math.max(0, event.completed - Date.now());
+      skewMs = ahead > 0 ? ahead : Math.min(0, event.completed - startedMs);
+    },
+    finding(address: string): Finding {
+      const what = `the clock of ${address}`;
+      if (skewMs === undefined) return { what, state: "doubtful", lines: ["no step was built that shows it"], fix: "" };
+      const seconds = `${(Math.abs(skewMs) / 1000).toFixed(1)} s`;
+      if (Math.abs(skewMs) <= maxSkewMs) return { what, state: "good", lines: [`differs by ${seconds}`], fix: "" };
+      const lines = [`is ${seconds} ${skewMs > 0 ? "ahead" : "behind"}`];
+      return { what, state: "wrong", lines, fix: "Let both machines keep time by NTP." };
+    },
+  };
+}
