@@ -8,6 +8,7 @@ import type { BuildEvent } from "../model/build-event.ts";
 import { parseAddress } from "./address.ts";
 import { describeAbort } from "./call-error.ts";
 import { askVersion, checkVersion } from "./daemon-version.ts";
+import { joinSignals } from "./joined-signal.ts";
 import { type BuildResult, runOneBuild } from "./one-build.ts";
 import type { BuildRequest } from "./solve-request.ts";
 import type { TlsFiles } from "./tls-files.ts";
@@ -61,7 +62,8 @@ export function createBuildkit({ address, tls, force = false, log }: BuildkitOpt
   return {
     check,
     async build(request, options) {
-      const signal = AbortSignal.any([options.signal, closed.signal]);
+      using joined = joinSignals([options.signal, closed.signal]);
+      const { signal } = joined;
       if (signal.aborted) throw describeAbort(signal);
       if (!isChecked) await check({ signal });
       return await runOneBuild({ endpoint, request, signal, onEvent: options.onEvent, log });

@@ -7,6 +7,7 @@ import { BuilderError } from "../errors.ts";
 import { parseAddress } from "./address.ts";
 import { describeAbort } from "./call-error.ts";
 import type { Buildkit } from "./client.ts";
+import { joinSignals } from "./joined-signal.ts";
 import type { BuildResult } from "./one-build.ts";
 import { isFixed } from "./pool-addresses.ts";
 import { type Daemon, Daemons, type DaemonsOptions } from "./pool-daemons.ts";
@@ -55,7 +56,8 @@ export function createBuildkitPool({ slots, ...options }: PoolOptions): Buildkit
   const watch = isAlone ? undefined : repeat(() => watchOnce(daemons, places), checkEveryMs);
   return {
     async build(request, { onEvent, ...given }) {
-      const signal = AbortSignal.any([given.signal, closed.signal]);
+      using joined = joinSignals([given.signal, closed.signal]);
+      const { signal } = joined;
       if (signal.aborted) throw describeAbort(signal);
       await daemons.refresh(maxAgeMs);
       const run = (daemon: Daemon) => runOn(daemon, { daemons, places, request, signal, onEvent });
@@ -140,8 +142,9 @@ async function untilLost(
   const { promise, reject } = Promise.withResolvers<never>();
   const onLost = () => reject(lost.signal.reason);
   lost.signal.addEventListener("abort", onLost, { once: true });
+  using joined = joinSignals([signal, lost.signal]);
   try {
-    return await Promise.race([run(AbortSignal.any([signal, lost.signal])), promise]);
+    return await Promise.race([run(joined.signal), promise]);
   } finally {
     lost.signal.removeEventListener("abort", onLost);
   }
