@@ -1,12 +1,24 @@
+import { buildApi } from "./build-api.ts";
+import { buildMemory } from "./build-memory.ts";
+import { buildkit } from "./buildkit.ts";
+import { contexts } from "./contexts.ts";
+import { leaks } from "./leaks.ts";
 import { push } from "./push.ts";
 import { type Bench, drawTable, writeResult } from "./result.ts";
 
 /** Every bench there is, by the name that it is asked for. */
-const benches: Readonly<Record<string, Bench>> = { push };
+const benches: Readonly<Record<string, Bench>> = {
+  "build-api": buildApi,
+  "build-memory": buildMemory,
+  buildkit,
+  contexts,
+  leaks,
+  push,
+};
 
 process.exitCode = await main(process.argv.slice(2));
 
-/** Runs `bench NAME`. @returns 0 every row holds, 1 one missed its bar, 2 there is no such bench */
+/** Runs `bench NAME`. @returns 0 every row holds, 1 one missed its bar, 2 there is no such bench, 130 stopped */
 async function main([name = "", ...rest]: readonly string[]): Promise<number> {
   const bench = Object.hasOwn(benches, name) ? benches[name] : undefined;
   if (!bench || rest.length > 0) {
@@ -16,11 +28,18 @@ async function main([name = "", ...rest]: readonly string[]): Promise<number> {
   const stop = new AbortController();
   const onSignal = () => stop.abort(new Error("stopped by a signal"));
   process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
-  const rows = await bench.run({ tell: (text) => process.stderr.write(`${text}\n`), signal: stop.signal });
-  process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
-  process.stdout.write(drawTable(rows));
-  await writeResult(name, rows, { folder: new URL("results/", import.meta.url), now: new Date() });
-  return rows.every(({ holds }) => holds) ? 0 : 1;
+  try {
+    const rows = await bench.run({ tell: (text) => process.stderr.write(`${text}\n`), signal: stop.signal });
+    process.stdout.write(drawTable(rows));
+    await writeResult(name, rows, { folder: new URL("results/", import.meta.url), now: new Date() });
+    return rows.every(({ holds }) => holds) ? 0 : 1;
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    process.stderr.write("stopped: nothing is written\n");
+    return 130;
+  } finally {
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  }
 }
 
 function listBenches(): string {
