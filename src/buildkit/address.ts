@@ -121,6 +121,8 @@ async function dial(
 ): Promise<Socket> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(dialLimitMs)]);
   const socket = place.open().setNoDelay(true);
+  // Between the steps nobody listens, and an error that nobody hears ends the process.
+  socket.on("error", () => undefined);
   try {
     await untilConnected(socket, limit);
     return prepare === undefined ? socket : await prepare(socket, limit);

@@ -1,5 +1,4 @@
 import { type IncomingMessage, request as sendRequest } from "node:http";
-import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { BuilderError, messageOf } from "../errors.ts";
 import type { Endpoint } from "./address.ts";
@@ -39,10 +38,23 @@ export async function* followEngine(
   { signal }: { signal: AbortSignal },
 ): AsyncGenerator<Readonly<Record<string, unknown>>> {
   const answer = await send(engine, call, signal);
-  for await (const line of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) {
-    if (line !== "") yield asRecord(JSON.parse(line));
+  try {
+    for await (const line of linesOf(answer)) yield asRecord(JSON.parse(line));
+  } catch (error) {
+    signal.throwIfAborted();
+    throw unreachable(engine, error);
   }
-  if (!answer.complete) throw unreachable(engine, new Error("the answer has no end"));
+}
+
+async function* linesOf(answer: IncomingMessage): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of answer.setEncoding("utf8")) {
+    const lines = `${rest}${text}`.split("\n");
+    rest = lines.pop() ?? "";
+    if (rest.length > maxAnswerBytes) throw new Error("the answer has a line without an end");
+    yield* lines.filter((line) => line.trim() !== "");
+  }
+  if (rest.trim() !== "") yield rest;
 }
 
 async function send(engine: Engine, { method, path, headers }: Call, signal: AbortSignal): Promise<IncomingMessage> {
@@ -54,7 +66,8 @@ async function send(engine: Engine, { method, path, headers }: Call, signal: Abo
       request.on("error", reject).end();
       socket.once("close", () => reject(new Error("the connection was closed")));
     });
-    answer.once("close", () => socket.destroy());
+    // Whoever reads hears of an error by that; one who has left does not want to.
+    answer.on("error", () => undefined).once("close", () => socket.destroy());
     if ((answer.statusCode ?? 0) < 300) return answer;
     throw new BuilderError(
       "buildkit_refused",

@@ -31,7 +31,16 @@ export class PreparedCredentials extends ChannelCredentials {
   override _createSecureConnector(): ReturnType<ChannelCredentials["_createSecureConnector"]> {
     const none = CallCredentials.createEmpty();
     return {
-      connect: async (socket) => ({ socket: await this.#prepare(socket), secure: this.#isSecure }),
+      connect: async (socket) => {
+        // Between their steps nobody listens, and an error that nobody hears ends the process.
+        socket.on("error", () => undefined);
+        try {
+          return { socket: await this.#prepare(socket), secure: this.#isSecure };
+        } catch (error) {
+          socket.destroy();
+          throw error;
+        }
+      },
       waitForReady: async () => undefined,
       getCallCredentials: () => none,
       destroy: () => undefined,

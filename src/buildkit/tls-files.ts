@@ -38,6 +38,7 @@ export function createTls(files: TlsFiles, host: string): Secure {
       checkServerIdentity: (_, certificate) => checkServerIdentity(name, certificate),
       ALPNProtocols: [...protocols],
     });
+    secured.on("error", () => undefined);
     await untilSecure(secured, signal);
     return secured;
   };

@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { parseAddress } from "../../src/buildkit/address.ts";
 import { createBuildkit } from "../../src/buildkit/client.ts";
+import { finishInEngine } from "../../src/buildkit/engine-image.ts";
 import type { BuildRequest } from "../../src/buildkit/solve-request.ts";
 import type { TlsFiles } from "../../src/buildkit/tls-files.ts";
 import { createLog } from "../../src/log.ts";
@@ -172,4 +174,23 @@ test("something else than a Docker engine is told as that", async () => {
     message: expect.stringContaining("404"),
   });
   await new Promise((settle) => other.close(settle));
+});
+
+test("a push that breaks off half-way is told, and ends nothing but itself", async () => {
+  const broken = createServer((request, response) => {
+    response.write('{"id":"a","status":"Pushing"}\n{"id":"b",', () => request.socket.destroy());
+  });
+  const path = join(folder, "broken.sock");
+  await new Promise<void>((settle) => broken.listen(path, settle));
+  const { address, dialEngine } = parseAddress(`docker://${path}`);
+  const image = { names: ["registry.example/a:1"], push: true, insecure: false };
+  const finish = () =>
+    finishInEngine(
+      { address, dialEngine: dialEngine ?? expect.fail("a Docker engine has an API") },
+      { image, findAccount: undefined, signal, onEvent: () => undefined },
+    );
+  for (let round = 0; round < 10; round++) {
+    await expect(finish()).rejects.toMatchObject({ code: "buildkit_unreachable", transient: true });
+  }
+  await new Promise((settle) => broken.close(settle));
 });
