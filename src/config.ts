@@ -1,17 +1,24 @@
 import { userInfo } from "node:os";
+import { buildSettings } from "./config-builds.ts";
+import { type Setting, setting } from "./config-setting.ts";
+import {
+  atLeastOne,
+  count,
+  flag,
+  imagePatterns,
+  list,
+  oneOf,
+  optional,
+  portNumber,
+  text,
+  url,
+  urls,
+  variables,
+} from "./config-values.ts";
 import { BuilderError, messageOf } from "./errors.ts";
 
 /** Names and values as the environment or a settings file gives them. */
 export type Given = Readonly<Record<string, string | undefined>>;
-
-interface Setting<T> {
-  /** The names under which it may be given, the first found wins. */
-  readonly names: readonly string[];
-  /** The text that stands for a setting that is not given; "" = none. */
-  readonly fallback: string | { readonly shown: string; of(given: Given): string };
-  readonly help: string;
-  parse(text: string): T;
-}
 
 /** Every setting there is. docs/settings.md shows this table, and a test holds it against it. */
 const settings = {
@@ -36,8 +43,33 @@ const settings = {
   }),
   buildkitUrl: setting(["buildkit_url", "BUILDKIT_HOST"], {
     fallback: "",
-    parse: optional(url("tcp:", "unix:")),
-    help: "Address of buildkitd: tcp://HOST:PORT or unix:///PATH. Not set: serve takes tcp://of-buildkit:1234, build and dev find or start one.",
+    parse: optional(urls("tcp:", "unix:", "docker:")),
+    help: "Addresses of buildkitd, separated by commas: tcp://HOST:PORT, where HOST may have several addresses, unix:///PATH, or docker:///PATH of a Docker engine. Not set: serve takes tcp://of-buildkit:1234, build and dev find or start one.",
+  }),
+  buildkitTlsCa: setting(["buildkit_tls_ca"], {
+    fallback: "",
+    parse: optional(text),
+    help: "PEM file of who signs the certificates of buildkitd. With one of the buildkit_tls_ settings tcp:// speaks TLS; without this one the system's list counts. Files are read again when they change.",
+  }),
+  buildkitTlsCert: setting(["buildkit_tls_cert"], {
+    fallback: "",
+    parse: optional(text),
+    help: "PEM file of the certificate that buildkitd is shown.",
+  }),
+  buildkitTlsKey: setting(["buildkit_tls_key"], {
+    fallback: "",
+    parse: optional(text),
+    help: "PEM file of that certificate's key.",
+  }),
+  buildkitTlsServerName: setting(["buildkit_tls_server_name"], {
+    fallback: "",
+    parse: optional(text),
+    help: "Name that buildkitd's certificate has to be for, where it is not the host of the address.",
+  }),
+  buildkitSlots: setting(["buildkit_slots"], {
+    fallback: { shown: "max_inflight", of: ({ max_inflight: inflight }) => inflight || "4" },
+    parse: atLeastOne,
+    help: "Builds at the same time on each buildkitd; a function goes to the one that has its cache while that has a free place.",
   }),
   buildkitForce: setting(["buildkit_force"], {
     fallback: "false",
@@ -58,6 +90,11 @@ const settings = {
     fallback: "",
     parse: optional(flag),
     help: "true: push over plain HTTP; false: never; not set: only to a registry that speaks nothing else and for which no credentials are stored.",
+  }),
+  dockerMirror: setting(["docker_mirror"], {
+    fallback: "",
+    parse: optional(text),
+    help: "Registry (HOST[:PORT]) that BuildKit has as mirror of docker.io: base images are looked up there first, too.",
   }),
   buildBranch: setting(["build_branch"], {
     fallback: "",
@@ -94,6 +131,11 @@ const settings = {
     parse: count,
     help: "Most bytes kept of repositories, and as many of templates, so that the next fetch is cheap; 0 = nothing is kept.",
   }),
+  stackVariables: setting(["stack_variables"], {
+    fallback: "",
+    parse: variables,
+    help: "Variables that a pushed stack.yml may use, separated by commas: NAME gives the server's own value, NAME=VALUE another; no others are visible.",
+  }),
   dockerfileLang: setting(["enable_dockerfile_lang"], {
     fallback: "true",
     parse: flag,
@@ -113,7 +155,7 @@ const settings = {
   secretFolder: setting(["secret_mount_path"], {
     fallback: "/var/openfaas/secrets",
     parse: text,
-    help: "Folder with the files github-webhook-secret, private-key and payload-secret.",
+    help: "Folder with the files github-webhook-secret, private-key, payload-secret and build-secrets-key.",
   }),
   disableHmac: setting(["disable_hmac"], {
     fallback: "false",
@@ -125,12 +167,28 @@ const settings = {
     parse: flag,
     help: "Take the old X-Cloud-Signature: sha1= on POST /build.",
   }),
+  replayProtection: setting(["replay_protection"], {
+    fallback: "off",
+    parse: oneOf("off", "digest", "timestamp"),
+    help: "What POST /build refuses as sent before: off, only repeated requests with X-Build-Timestamp; digest, any body of the last day; timestamp, also all without X-Build-Timestamp.",
+  }),
+  legacyStatus: setting(["legacy_status"], {
+    fallback: "false",
+    parse: flag,
+    help: "Answer POST /build with the status codes and texts of 2018: 200 or 500, nothing else.",
+  }),
   maxInflight: setting(["max_inflight"], { fallback: "4", parse: count, help: "Builds at the same time." }),
+  maxQueue: setting(["max_queue"], {
+    fallback: "100",
+    parse: count,
+    help: "Builds of POST /build that may wait for their turn; more are answered with 429.",
+  }),
   maxBodyBytes: setting(["max_body_bytes"], {
     fallback: String(2 * 1024 ** 3),
     parse: count,
     help: "Largest body of POST /build, in bytes, packed or unpacked.",
   }),
+  ...buildSettings,
   retryAttempts: setting(["retry_attempts"], {
     fallback: "6",
     parse: count,
@@ -150,6 +208,11 @@ const settings = {
     fallback: { shown: "~/.docker", of: ({ HOME }) => `${HOME ?? "/root"}/.docker` },
     parse: text,
     help: "Folder of Docker's config.json with the registries' credentials.",
+  }),
+  pullCredentials: setting(["pull_credentials"], {
+    fallback: "docker.io/library/*",
+    parse: imagePatterns,
+    help: "Images that every build may pull with config.json's credentials, separated by commas: HOST/REPOSITORY, with * at the end for any text, or * for all. What a build pushes it may pull.",
   }),
   logLevel: setting(["log_level"], {
     fallback: "info",
@@ -172,7 +235,7 @@ export function readConfig(given: Given): Config {
     const name = names.find((candidate) => given[candidate]) ?? names[0] ?? key;
     const value = given[name] || (typeof fallback === "string" ? fallback : fallback.of(given));
     try {
-      return [key, parse(value)];
+      return [key, parse(value, given)];
     } catch (error) {
       faults.push(`${name}="${value}": ${messageOf(error)}`);
       return [key, undefined];
@@ -208,59 +271,4 @@ export function settingRows(): readonly { names: readonly string[]; fallback: st
     fallback: typeof fallback === "string" ? fallback : fallback.shown,
     help,
   }));
-}
-
-function setting<T>(names: readonly string[], rest: Omit<Setting<T>, "names">): Setting<T> {
-  return { names, ...rest };
-}
-
-function text(value: string): string {
-  return value;
-}
-
-function optional<T>(parse: (value: string) => T): (value: string) => T | undefined {
-  return (value) => (value === "" ? undefined : parse(value));
-}
-
-function list(value: string): readonly string[] {
-  return value
-    .split(",")
-    .map((word) => word.trim())
-    .filter((word) => word !== "");
-}
-
-/** Go's words for a bool, which OpenFaaS's settings take. */
-function flag(value: string): boolean {
-  if (["1", "t", "T", "true", "TRUE", "True"].includes(value)) return true;
-  if (["0", "f", "F", "false", "FALSE", "False"].includes(value)) return false;
-  throw new Error("expected true or false");
-}
-
-function count(value: string): number {
-  if (!/^[0-9]{1,15}$/.test(value)) throw new Error("expected a whole number");
-  return Number(value);
-}
-
-function portNumber(value: string): number {
-  const port = count(value);
-  if (port > 65_535) throw new Error("expected a port from 0 to 65535");
-  return port;
-}
-
-function url(...protocols: readonly string[]): (value: string) => string {
-  return (value) => {
-    if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol)) {
-      throw new Error(
-        `expected an address that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`,
-      );
-    }
-    return value;
-  };
-}
-
-function oneOf(...words: readonly string[]): (value: string) => string {
-  return (value) => {
-    if (!words.includes(value)) throw new Error(`expected one of ${words.join(", ")}`);
-    return value;
-  };
 }

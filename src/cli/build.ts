@@ -1,23 +1,28 @@
-import { readFile } from "node:fs/promises";
-import { buildFolder, shrinkwrapFolder } from "../compose/local-build.ts";
+import { buildFolder, type LocalRequest, shrinkwrapFolder } from "../compose/local-build.ts";
 import { readConfig, readSurroundings } from "../config.ts";
-import { BuilderError, messageOf } from "../errors.ts";
+import { BuilderError } from "../errors.ts";
+import { type ExtraOptions, readExtras } from "./build-extras.ts";
 import { createPlainLog } from "./plain-log.ts";
-import { createProgress } from "./progress.ts";
+import { createProgress, type Progress } from "./progress.ts";
+import { createJsonProgress } from "./progress-json.ts";
 import { abortOnSignal } from "./signals.ts";
+import { readStackFile } from "./stack-file.ts";
 import { exitCodes, type World } from "./world.ts";
 
 /** The options of `of-builder build` as the command line gives them. */
-export interface BuildOptions {
+export interface BuildOptions extends ExtraOptions {
   readonly yaml?: string;
   readonly filter?: string;
+  readonly regex?: string;
   readonly push?: true;
   readonly shrinkwrap?: string;
+  readonly tar?: true;
   readonly parallel: string;
   readonly cache: boolean;
+  readonly force?: true;
   readonly envsubst: boolean;
   readonly buildArg: readonly string[];
-  readonly progress: "auto" | "live" | "plain" | "quiet";
+  readonly progress: "auto" | "live" | "plain" | "quiet" | "json";
 }
 
 /**
@@ -26,41 +31,27 @@ export interface BuildOptions {
  */
 export async function build(options: BuildOptions, world: World): Promise<number> {
   const config = readConfig(world.env);
-  const stackFile =
-    options.yaml === undefined ? undefined : { file: options.yaml, text: await readStack(options.yaml) };
-  const request = {
-    folder: world.folder,
-    ...(stackFile && { stackFile }),
-    ...(options.envsubst && { variables: world.env }),
-    wants: globTest(options.filter),
-    buildArgs: parseBuildArgs(options.buildArg),
-  };
   using interrupt = abortOnSignal();
   const { signal } = interrupt;
+  const request = await readRequest(options, world, { signal });
   if (options.shrinkwrap !== undefined) {
     const log = createPlainLog((text) => world.errors.write(text));
     const written = await shrinkwrapFolder(
-      { ...request, target: options.shrinkwrap },
+      { ...request, target: options.shrinkwrap, tar: options.tar === true },
       { config, surroundings: readSurroundings(world.env), log, signal },
     );
     for (const folder of written) world.output.write(`${folder}\n`);
     return exitCodes.success;
   }
-  const { output } = world;
-  const progress = createProgress({
-    write: (text) => output.write(text),
-    live: options.progress === "live" || (options.progress === "auto" && output.isTTY === true),
-    quiet: options.progress === "quiet",
-    columns: () => output.columns ?? 100,
-    rows: () => output.rows ?? 24,
-    color: output.isTTY === true && !world.env.NO_COLOR,
-  });
+  const progress = openProgress(options.progress, world);
   try {
     const local = {
       ...request,
       push: options.push === true,
       parallel: parseParallel(options.parallel),
       noCache: !options.cache,
+      force: options.force === true,
+      extras: readExtras(options, world.env),
     };
     const log = createPlainLog((text) => progress.note(text.trimEnd()));
     const outcome = await buildFolder(local, {
@@ -76,22 +67,33 @@ export async function build(options: BuildOptions, world: World): Promise<number
   }
 }
 
-async function readStack(file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (cause) {
-    throw new BuilderError("usage", `stack file "${file}": ${messageOf(cause)}`, {
-      cause,
-      fix: "Name a file that exists with -f.",
-    });
-  }
+/** Reads which functions of which stack are meant. */
+export async function readRequest(
+  options: Pick<BuildOptions, "yaml" | "filter" | "regex" | "envsubst" | "buildArg">,
+  world: World,
+  { signal }: { signal: AbortSignal },
+): Promise<LocalRequest> {
+  const stackFile = options.yaml === undefined ? undefined : await readStackFile(options.yaml, { signal });
+  return {
+    folder: world.folder,
+    ...(stackFile && { stackFile }),
+    ...(options.envsubst && { variables: world.env }),
+    selection: { filter: options.filter, regex: options.regex },
+    buildArgs: parseBuildArgs(options.buildArg),
+  };
 }
 
-/** `*` stands for any text; without a pattern every name is wanted. */
-function globTest(glob: string | undefined): (name: string) => boolean {
-  if (glob === undefined || glob === "") return () => true;
-  const pattern = new RegExp(`^${glob.replaceAll(/[\\^$.+?()[\]{}|]/g, "\\$&").replaceAll(/\*+/g, ".*")}$`);
-  return (name) => pattern.test(name);
+/** Opens the view of a build on the output. Who opens it closes it. */
+export function openProgress(kind: BuildOptions["progress"], { output, env }: World): Progress {
+  if (kind === "json") return createJsonProgress((text) => output.write(text));
+  return createProgress({
+    write: (text) => output.write(text),
+    live: kind === "live" || (kind === "auto" && output.isTTY === true),
+    quiet: kind === "quiet",
+    columns: () => output.columns ?? 100,
+    rows: () => output.rows ?? 24,
+    color: output.isTTY === true && !env.NO_COLOR,
+  });
 }
 
 function parseBuildArgs(given: readonly string[]): Readonly<Record<string, string>> {
@@ -104,7 +106,8 @@ function parseBuildArgs(given: readonly string[]): Readonly<Record<string, strin
   );
 }
 
-function parseParallel(text: string): number {
+/** @throws BuilderError `usage` */
+export function parseParallel(text: string): number {
   const parallel = Number(text);
   if (!Number.isInteger(parallel) || parallel < 1)
     throw new BuilderError("usage", `--parallel "${text}": expected a number of at least 1`);

@@ -1,7 +1,10 @@
 import { Command, CommanderError, Option } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { BuilderError } from "../errors.ts";
-import { buildHelp, devHelp, serveHelp } from "./help.ts";
+import { faultText } from "../model/faults.ts";
+import { addExtraOptions } from "./build-extras.ts";
+import { buildHelp, devHelp, doctorHelp, keygenHelp, remoteBuildHelp, serveHelp } from "./help.ts";
+import { addStackOptions } from "./stack-options.ts";
 import { exitCodes, type World } from "./world.ts";
 
 const world: World = { env: process.env, folder: process.cwd(), output: process.stdout, errors: process.stderr };
@@ -34,45 +37,63 @@ function tell(error: unknown): number {
     );
     return exitCodes.failed;
   }
-  world.errors.write(`of-builder: ${error.message}\n${error.fix}\n`);
+  const faults = error.faults.map((fault) => `\n${faultText(fault)}`).join("");
+  world.errors.write(`of-builder:${faults || ` ${error.message}`}\n${error.fix}\n`);
   return error.code === "usage" || error.code === "setting_invalid" ? exitCodes.usage : exitCodes.failed;
 }
 
+/** Runs a command and keeps its exit code. */
+type Call = (command: () => Promise<number>) => Promise<void>;
+
 /** A command's module is loaded when it is called: `build` shall not wait for the server's packages. */
-function createProgram(call: (command: () => Promise<number>) => Promise<void>): Command {
+function createProgram(call: Call): Command {
   const program = new Command("of-builder")
     .description("git push in, a running OpenFaaS function out.")
     .version(packageJson.version, "-V, --version")
     .exitOverride()
     .showHelpAfterError("(of-builder --help shows what there is)");
 
-  program
-    .command("build")
+  addExtraOptions(addStackOptions(program.command("build")))
     .description("Build the functions of a stack.yml with BuildKit: in parallel, without Docker.")
-    .option("-f, --yaml <file>", "the stack file (default: stack.yaml, then stack.yml)")
-    .option("--filter <glob>", "only functions whose name matches; * stands for any text")
     .option("--push", "push the images to the registry that their names say")
     .option("--shrinkwrap <dir>", "write each function's build context to DIR/NAME instead of building")
+    .option("--tar", "with --shrinkwrap: write DIR/NAME.tar, which POST /build takes")
     .addOption(new Option("--parallel <n>", "functions built at the same time").default("20"))
-    .option(
-      "-b, --build-arg <key=value>",
-      "a build argument for every function; may be repeated",
-      (value, all: string[]) => [...all, value],
-      [],
-    )
+    .option("--force", "build what has not changed since the last good build, too")
     .option("--no-cache", "run every step again")
-    .option(
-      "--no-envsubst",
-      "leave variables in the stack file as they are instead of taking them from the environment",
-    )
     .addOption(
       new Option("--progress <kind>", "how to draw progress")
-        .choices(["auto", "live", "plain", "quiet"])
+        .choices(["auto", "live", "plain", "quiet", "json"])
         .default("auto"),
     )
     .addHelpText("after", buildHelp)
     .action((options) => call(async () => (await import("./build.ts")).build(options, world)));
 
+  addRemoteBuild(program, call);
+  addServing(program, call);
+  for (const command of program.commands) command.exitOverride();
+  return program;
+}
+
+function addRemoteBuild(program: Command, call: Call): void {
+  addStackOptions(program.command("remote-build"))
+    .description(
+      "Build and push the functions of a stack.yml on a server: of-builder's, or OpenFaaS's Function Builder.",
+    )
+    .option("--url <address>", "address of the builder (default: $OPENFAAS_REMOTE_BUILDER)")
+    .option("--payload-secret <file>", "secret to sign the builds with (default: $OPENFAAS_PAYLOAD_SECRET)")
+    .addOption(new Option("--parallel <n>", "functions built at the same time").default("4"))
+    .addOption(
+      new Option("--progress <kind>", "how to draw progress")
+        .choices(["auto", "live", "plain", "quiet", "json"])
+        .default("auto"),
+    )
+    .addHelpText("after", remoteBuildHelp)
+    .action((options) => call(async () => (await import("./remote-build.ts")).remoteBuild(options, world)));
+}
+
+/** What a server needs, from its keys to everything around it. */
+function addServing(program: Command, call: Call): void {
   program
     .command("serve")
     .description("Serve GitHub's webhook and POST /build.")
@@ -94,6 +115,17 @@ function createProgram(call: (command: () => Promise<number>) => Promise<void>):
     .addHelpText("after", devHelp)
     .action((options) => call(async () => (await import("./dev.ts")).dev(options, world)));
 
-  for (const command of program.commands) command.exitOverride();
-  return program;
+  program
+    .command("doctor")
+    .description("Look at each BuildKit daemon and at the registry, and tell what to do where something is wrong.")
+    .option("--config <file>", "settings as NAME=value lines or YAML; the environment wins over it")
+    .addHelpText("after", doctorHelp)
+    .action((options) => call(async () => (await import("./doctor.ts")).doctor(options, world)));
+
+  program
+    .command("keygen")
+    .description("Make a pair of keys that build secrets are sealed for; nothing is written over.")
+    .option("-o, --output <file>", "file of the private key; the public one is FILE.pub", "build-secrets-key")
+    .addHelpText("after", keygenHelp)
+    .action((options) => call(async () => (await import("./keygen.ts")).keygen(options, world)));
 }

@@ -8,6 +8,7 @@ import { pushBaseImage } from "../parts/base-image.ts";
 import { defaultAddresses, type FoundBuildkit, findBuildkit } from "../parts/find-buildkit.ts";
 import { findProgram } from "../parts/find-program.ts";
 import { startRegistry } from "../parts/registry-server.ts";
+import { findEngine } from "./buildkit-pool.ts";
 import { toolsFolder } from "./local-build.ts";
 import { startService } from "./service.ts";
 
@@ -59,6 +60,7 @@ export async function startDev(config: Config, options: DevOptions): Promise<Dev
       dataFolder: data,
       listenHost: "127.0.0.1",
       buildkitUrl: buildkit.address,
+      dockerMirror: config.dockerMirror ?? (mirrors ? registry.host : undefined),
       pushRegistry: config.pushRegistry ?? registry.host,
       secretFolder: secrets,
     },
@@ -119,6 +121,7 @@ async function provideBuildkit(
     folder: join(data, "buildkit"),
     mirror,
     insecureRegistries: [mirror],
+    findEngine: () => findEngine(config, { log, signal }),
     log,
     signal,
   });

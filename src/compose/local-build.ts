@@ -1,11 +1,17 @@
-import { join } from "node:path";
+import { mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createBuildkit } from "../buildkit/client.ts";
+import type { Buildkit } from "../buildkit/client.ts";
 import type { Config, Surroundings } from "../config.ts";
 import { createDirectoryContext } from "../contexts/directory.ts";
 import { createFunctionContext } from "../contexts/function-context.ts";
+import { writeArchive } from "../contexts/write-archive.ts";
 import { writeContext } from "../contexts/write-context.ts";
+import { BuilderError, type Fault, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { Context } from "../model/context.ts";
+import { faultText } from "../model/faults.ts";
+import type { Selection } from "../model/function-selection.ts";
 import { imageOfStack } from "../model/image-name.ts";
 import type { PushOutcome } from "../model/outcome.ts";
 import type { Variables } from "../model/substitute.ts";
@@ -13,13 +19,18 @@ import { defaultAddresses, type FoundBuildkit, findBuildkit } from "../parts/fin
 import type { ImageRequest } from "../pipeline/build-function.ts";
 import { createLimit } from "../pipeline/limit.ts";
 import { createPlainSteps } from "../pipeline/plain-steps.ts";
-import type { PlanHands } from "../pipeline/plan.ts";
+import type { PlanHands, PlannedFunction } from "../pipeline/plan.ts";
 import { backoffOf } from "../pipeline/retry.ts";
 import { assembleAll, runBuild, type Watcher } from "../pipeline/run-build.ts";
 import type { Tree } from "../pipeline/tree.ts";
 import { createCredentials } from "../registry/credentials.ts";
+import { openPermit } from "../registry/permit.ts";
+import { type BuildExtras, createExtraRequests, isPlain } from "./build-extras.ts";
+import { createLocalChanges } from "./local-changes.ts";
+import { openLocalMemory } from "./local-memory.ts";
 import { createTemplates, type LocalTemplates } from "./local-templates.ts";
 import { createPushTarget } from "./push-target.ts";
+import { createRegistrySignIn } from "./registry-sign-in.ts";
 
 /** Which functions of a folder are meant, and how its stack file is read. */
 export interface LocalRequest {
@@ -27,13 +38,17 @@ export interface LocalRequest {
   readonly stackFile?: { readonly file: string; readonly text: string };
   readonly variables?: Variables;
   readonly buildArgs: Readonly<Record<string, string>>;
-  wants(name: string): boolean;
+  /** All functions where absent. */
+  readonly selection?: Selection;
 }
 
 export interface BuildRequest extends LocalRequest {
   readonly push: boolean;
   readonly parallel: number;
   readonly noCache: boolean;
+  /** Builds what has not changed, too. */
+  readonly force: boolean;
+  readonly extras: BuildExtras;
 }
 
 interface BuildSurroundings {
@@ -47,67 +62,131 @@ interface BuildSurroundings {
 /** Where `npm run tools` puts what it compiles. */
 export const toolsFolder = fileURLToPath(new URL("../../.tools/bin", import.meta.url));
 
-/** Builds the functions of a folder of this disk. */
+/** Builds the functions of a folder of this disk. BuildKit is looked for when the first of them has to be built. */
 export async function buildFolder(request: BuildRequest, around: BuildSurroundings): Promise<PushOutcome> {
   const { config, log, watcher, signal } = around;
-  await using daemon = await provideBuildkit(around);
-  const buildkit = createBuildkit({ address: daemon.address, force: config.buildkitForce, log });
+  const { push } = request;
+  await using buildkit = createLateBuildkit(around);
   await using templates = createTemplates({ ...around, folder: request.folder });
+  const credentials = createCredentials({ folder: config.dockerConfig });
+  const target = createPushTarget({ setting: config.insecure, mirror: config.dockerMirror, credentials });
+  const signIn = createRegistrySignIn({ credentials, target, permitFor: () => openPermit });
+  const memory = await openLocalMemory(config.dataFolder, request.folder);
+  const force = request.force || request.noCache;
+  const extra = createExtraRequests(request.extras, {
+    folder: request.folder,
+    environment: around.surroundings.environment,
+  });
+  const build = async (
+    { image, name = "", platforms, secretFiles = {}, ...rest }: ImageRequest,
+    options: Parameters<Buildkit["build"]>[1],
+  ) => {
+    const insecure = push && (await target.isInsecure(image, options));
+    const extras = await extra({ name, image, platforms, secretFiles }, { push, insecure });
+    const signed = signIn(extras.image?.push ? [image] : []);
+    return buildkit.client().build({ ...rest, ...extras, noCache: request.noCache, ...signed }, options);
+  };
   try {
-    await buildkit.check({ signal });
-    const credentials = createCredentials({ folder: config.dockerConfig });
-    const target = createPushTarget({ setting: config.insecure, credentials });
-    const build = async ({ image, ...rest }: ImageRequest, options: Parameters<typeof buildkit.build>[1]) => {
-      const insecure = request.push && (await target.isInsecure(image, options));
-      const names = { names: [image], push: request.push, insecure };
-      return buildkit.build({ ...rest, noCache: request.noCache, image: names, credentials }, options);
-    };
     return await runBuild(treeOf(request.folder), createPlainSteps(signal), {
       ...rules(request, { config, templates }),
       assemble: createFunctionContext,
+      // What was built last time says nothing of other outputs, stages or secrets.
+      ...(isPlain(request.extras) && { changes: createLocalChanges({ memory, target, push, force, log, signal }) }),
+      ready: buildkit.open,
       build,
-      ...(request.push && { readDigest: target.readDigest }),
+      ...(push && { readDigest: target.readDigest }),
       limit: createLimit(request.parallel),
       backoff: backoffOf({ firstMs: 1000, attempts: 2 }),
       watcher,
       onBug: (error) => log.error({ err: error }, "bug"),
     });
   } finally {
-    buildkit.close();
+    await memory.save().catch((error) => log.warn({ reason: messageOf(error) }, "builds are not remembered"));
   }
 }
 
+interface LateBuildkit extends AsyncDisposable {
+  /** Finds or starts BuildKit. */
+  open(): Promise<void>;
+  client(): Buildkit;
+}
+
+/** Where nothing has changed neither the daemon nor the packages that speak to it are needed. */
+function createLateBuildkit(around: BuildSurroundings): LateBuildkit {
+  const parts = new AsyncDisposableStack();
+  let client: Buildkit | undefined;
+  return {
+    async open() {
+      const daemon = parts.use(await provideBuildkit(around));
+      const { createPool } = await import("./buildkit-pool.ts");
+      const { config, log, signal } = around;
+      // How many run at a time is the command's to say.
+      client = createPool(config, { addresses: daemon.address, slots: Number.POSITIVE_INFINITY, log });
+      parts.adopt(client, (opened) => opened.close());
+      await client.check({ signal });
+    },
+    client() {
+      if (!client) throw new Error("BuildKit is used before it is there");
+      return client;
+    },
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  };
+}
+
 /**
- * Writes the build contexts of a folder's functions, each to a folder of its name.
- * @returns the folders
+ * Writes the build contexts of a folder's functions: each to a folder of its name, or to an archive NAME.tar that
+ * POST /build takes.
+ * @returns the folders, or the archives
  */
 export async function shrinkwrapFolder(
-  request: LocalRequest & { readonly target: string },
+  request: LocalRequest & { readonly target: string; readonly tar?: boolean },
   { config, surroundings, log, signal }: Omit<BuildSurroundings, "watcher">,
 ): Promise<readonly string[]> {
   await using templates = createTemplates({ config, folder: request.folder, surroundings, log, signal });
   const hands = { ...rules(request, { config, templates }), assemble: createFunctionContext };
-  const contexts = await assembleAll(treeOf(request.folder), hands);
-  const folders: string[] = [];
-  for (const { name, context } of contexts) {
-    const folder = join(request.target, name);
-    await writeContext(context, folder, { signal });
-    folders.push(folder);
+  const warn = (warning: Fault) => log.warn({}, faultText(warning));
+  const written: string[] = [];
+  for (const { planned, context } of await assembleAll(treeOf(request.folder), { ...hands, warn })) {
+    const place = join(request.target, request.tar ? `${planned.name}.tar` : planned.name);
+    if (request.tar) await writeOrder(place, { planned, context, signal });
+    else await writeContext(context, place, { signal });
+    written.push(place);
   }
-  return folders;
+  return written;
+}
+
+async function writeOrder(
+  file: string,
+  { planned, context, signal }: { planned: PlannedFunction; context: Context; signal: AbortSignal },
+): Promise<void> {
+  const { image, buildArgs, platforms } = planned;
+  const config = { image, buildArgs, ...(platforms.length > 0 && { platforms }) };
+  const files = { "com.openfaas.docker.config": Buffer.from(JSON.stringify(config)) };
+  await mkdir(dirname(file), { recursive: true });
+  try {
+    await writeArchive(file, { context, files }, { signal, onChunk: () => {} });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause;
+    throw new BuilderError("usage", `archive "${file}" exists already`, { cause, fix: "Name a folder that is new." });
+  }
 }
 
 /** Links may lead anywhere inside the folder, and nowhere else. */
-function treeOf(folder: string): Tree {
+export function treeOf(folder: string): Tree {
   return { folder, context: createDirectoryContext(folder, { within: folder, links: "resolve" }) };
 }
 
-function rules(request: LocalRequest, { config, templates }: { config: Config; templates: LocalTemplates }): PlanHands {
+/** How the stack of a folder is read. */
+export function rules(
+  request: LocalRequest,
+  { config, templates }: { config: Config; templates: LocalTemplates },
+): PlanHands {
   return {
     ...(request.stackFile && { stackFile: request.stackFile }),
     ...(request.variables && { variables: request.variables }),
     buildArgs: request.buildArgs,
-    wants: request.wants,
+    ...(request.selection && { selection: request.selection }),
+    pushed: false,
     imageOf: ({ image, name }) => imageOfStack(image || name),
     dockerfileLang: true,
     templateUrls: config.customTemplates,
@@ -124,6 +203,7 @@ async function provideBuildkit({ config, surroundings, log, signal }: BuildSurro
     toolsFolder,
     folder: join(config.dataFolder, "buildkit"),
     insecureRegistries: [],
+    findEngine: async () => (await import("./buildkit-pool.ts")).findEngine(config, { log, signal }),
     log,
     signal,
   });

@@ -1,13 +1,18 @@
+import type { BuildLimits } from "../buildkit/build-limits.ts";
 import type { Buildkit } from "../buildkit/client.ts";
 import type { Config } from "../config.ts";
 import { createDirectoryContext } from "../contexts/directory.ts";
 import { createFunctionContext } from "../contexts/function-context.ts";
+import { hashContext } from "../contexts/hash.ts";
+import type { Database } from "../database/database.ts";
+import { readGoodBuilds, storeGoodBuild } from "../database/function-builds.ts";
 import { messageOf } from "../errors.ts";
 import type { Git } from "../git/git.ts";
 import type { Checkout } from "../git/open-checkout.ts";
 import type { Log } from "../log.ts";
-import { imageOfPush } from "../model/image-name.ts";
+import { hostOf } from "../model/image-name.ts";
 import type { Push } from "../model/push.ts";
+import { imageOfPush } from "../model/push-image-name.ts";
 import type { BuildHands } from "../pipeline/build-function.ts";
 import type { Limit } from "../pipeline/limit.ts";
 import { backoffOf } from "../pipeline/retry.ts";
@@ -15,31 +20,52 @@ import type { StoryLog } from "../pipeline/run-function.ts";
 import type { PushHands } from "../pipeline/run-push.ts";
 import { createTrees, type OwnedTree } from "../pipeline/trees.ts";
 import type { LookUpCredentials } from "../registry/credentials.ts";
+import { builderName, walk } from "./context-inputs.ts";
 import type { Github } from "./github.ts";
 import type { PushTarget } from "./push-target.ts";
+import type { RegistrySignIn } from "./registry-sign-in.ts";
 import { createTemplateRules } from "./template-rules.ts";
 
 /** Builds and pushes one image; waits for a free place first. */
 export type ImageBuild = BuildHands["build"];
 
-/** Creates the build of one image by a BuildKit, with as many at once as the limit allows. */
-export function createImageBuild({
-  buildkit,
-  target,
-  credentials,
-  limit,
-}: {
-  buildkit: Buildkit;
-  target: PushTarget;
-  credentials: LookUpCredentials;
-  limit: Limit;
-}): ImageBuild {
-  return ({ image, push = true, ...rest }, options) =>
+/**
+ * Creates the build of one image by a BuildKit, with as many at once as the limit allows, within the bounds of this
+ * installation. Files that a stack names for secrets would be this server's: they are not read.
+ */
+export function createImageBuild(
+  config: Config,
+  {
+    buildkit,
+    target,
+    signIn,
+    limit,
+  }: {
+    buildkit: Buildkit;
+    target: PushTarget;
+    signIn: RegistrySignIn;
+    limit: Limit;
+  },
+): ImageBuild {
+  const bounds = { limits: limitsOf(config), policy: { frontends: config.frontends } };
+  return ({ image, push = true, committedAt, secretFiles: _, ...rest }, options) =>
     limit(async () => {
       options.signal.throwIfAborted();
       const insecure = push && (await target.isInsecure(image, options));
-      return buildkit.build({ ...rest, image: { names: [image], push, insecure }, credentials }, options);
+      const time = config.sourceDateEpoch === "commit" ? committedAt : undefined;
+      // Files are written when they are checked out: their times would be others each time.
+      const dated = time === undefined ? undefined : { sourceDateEpoch: time };
+      const made = { image: { names: [image], push, insecure, ...(dated && { rewriteTimestamp: true }) } };
+      return buildkit.build({ ...rest, ...made, ...dated, ...bounds, ...signIn(push ? [image] : []) }, options);
     });
+}
+
+function limitsOf({ buildTimeLimitMs, buildIdleLimitMs, buildLogBytes }: Config): BuildLimits {
+  return {
+    ...(buildTimeLimitMs > 0 && { timeMs: buildTimeLimitMs }),
+    ...(buildIdleLimitMs > 0 && { idleMs: buildIdleLimitMs }),
+    ...(buildLogBytes > 0 && { logBytes: buildLogBytes }),
+  };
 }
 
 /** Creates what the stories of pushes are given. */
@@ -50,8 +76,18 @@ export function createPushHands(
     github,
     buildImage,
     target,
+    credentials,
+    database,
     log,
-  }: { git: Git; github: Github; buildImage: ImageBuild; target: PushTarget; log: Log },
+  }: {
+    git: Git;
+    github: Github;
+    buildImage: ImageBuild;
+    target: PushTarget;
+    credentials: LookUpCredentials;
+    database: Database;
+    log: Log;
+  },
 ): PushHands {
   const registry = config.pushRegistry ?? "";
   const templateRules = createTemplateRules(config, { log });
@@ -64,7 +100,8 @@ export function createPushHands(
     backoff: backoffOf({ firstMs: config.retryFirstMs, attempts: config.retryAttempts }),
     log: createStoryLog(log),
     rulesFor: (push) => ({
-      variables: {},
+      pushed: true,
+      variables: config.stackVariables,
       imageOf: ({ name, image }) => imageOfPush({ registry, image: image || name, push }),
       dockerfileLang: config.dockerfileLang,
       ...templateRules,
@@ -72,7 +109,28 @@ export function createPushHands(
     assemble: createFunctionContext,
     build: buildImage,
     readDigest: target.readDigest,
+    memory: {
+      readGoodBuilds: (push) => readGoodBuilds(database, push),
+      storeGoodBuild: (push, name, build) => storeGoodBuild(database, { ...push, name }, build),
+      copyImage: target.copyImage,
+      baseDigest: async (image, options) => {
+        const host = hostOf(image);
+        const isOurs = host === hostOf(`${registry}/x`) || (await credentials(host)) !== undefined;
+        return isOurs || isPublicName(host) ? target.baseDigest(image, options) : undefined;
+      },
+      hashContext: async (_planned, context, options) => (await hashContext(context, { walk, ...options })).content,
+      // Whatever of the settings changes what is made of the same files belongs here.
+      builder: `${builderName}, frontends ${config.frontends}`,
+    },
   };
+}
+
+/**
+ * A pushed Dockerfile may name any host: this server asks none that a stranger could mean to reach through it, which
+ * are addresses, ports and names of this network.
+ */
+function isPublicName(host: string): boolean {
+  return /^[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z][a-z0-9-]+$/i.test(host) && !/\.(?:local|internal|localhost)$/i.test(host);
 }
 
 /** Links of a checkout may lead anywhere inside of it, and nowhere else. */
@@ -99,6 +157,9 @@ function createStoryLog(log: Log): StoryLog {
     retry: (push, error, waitMs) => log.warn({ ...about(push), waitMs }, error.message),
     refused: (push, error) => log.error({ ...about(push) }, `GitHub does not show a status: ${messageOf(error)}`),
     ended: (push, { state, description }) => log.info({ ...about(push), state }, `push ended: ${description}`),
+    warned(push, { message, location }) {
+      log.warn({ ...about(push), file: location.path, line: location.line }, `stack: ${message}`);
+    },
     bug: (push, error) => log.error({ ...about(push), err: error }, "bug"),
   };
 }

@@ -1,7 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { createBuildkit } from "../buildkit/client.ts";
 import type { Config, Surroundings } from "../config.ts";
 import { type Database, openDatabase } from "../database/database.ts";
 import { deleteDeliveries, storeDelivery } from "../database/deliveries.ts";
@@ -10,17 +9,20 @@ import { BuilderError, messageOf } from "../errors.ts";
 import { type Engine, startEngine } from "../jobs/engine.ts";
 import type { Log } from "../log.ts";
 import type { Delivery } from "../model/delivery.ts";
-import { createLimit } from "../pipeline/limit.ts";
+import { createFairQueue, limitOf } from "../pipeline/fair-queue.ts";
 import { type FunctionWork, runFunction } from "../pipeline/run-function.ts";
 import { type PushWork, runPush } from "../pipeline/run-push.ts";
 import { createCredentials } from "../registry/credentials.ts";
 import { createApp } from "../server/app.ts";
 import { listen } from "../server/listen.ts";
-import { createBuildDoor, createWebhookDoor } from "./doors.ts";
+import { createMetrics } from "../server/metrics.ts";
+import { createPool } from "./buildkit-pool.ts";
+import { createBuildDoors, createWebhookDoor } from "./doors.ts";
 import { createServerGit } from "./git.ts";
 import { createGithub } from "./github.ts";
 import { createImageBuild, createPushHands } from "./push-hands.ts";
 import { createPushTarget } from "./push-target.ts";
+import { createRegistrySignIn, permitOf } from "./registry-sign-in.ts";
 import { createSecrets } from "./secrets.ts";
 
 export interface Service {
@@ -52,19 +54,18 @@ export async function startService(
       : undefined;
   const databaseUrl = config.databaseUrl ?? postgres?.url ?? "";
   const database = stack.use(await openDatabase(databaseUrl, { log }));
-  const buildkit = createBuildkit({
-    address: config.buildkitUrl ?? defaultBuildkitUrl,
-    force: config.buildkitForce,
-    log,
-  });
+  const buildkit = createPool(config, { addresses: config.buildkitUrl ?? defaultBuildkitUrl, log });
   stack.defer(() => buildkit.close());
   const secrets = createSecrets(config.secretFolder);
   const credentials = createCredentials({ folder: config.dockerConfig });
-  const target = createPushTarget({ setting: config.insecure, credentials });
-  const buildImage = createImageBuild({ buildkit, target, credentials, limit: createLimit(config.maxInflight) });
+  const target = createPushTarget({ setting: config.insecure, mirror: config.dockerMirror, credentials });
+  const signIn = createRegistrySignIn({ credentials, target, permitFor: permitOf(config) });
+  const queue = createFairQueue({ maxRunning: config.maxInflight, maxWaiting: config.maxQueue });
+  const parts = { buildkit, target, signIn };
+  const buildImage = createImageBuild(config, { ...parts, limit: limitOf(queue, "pushes") });
   const git = createServerGit(config, { temporaryFolder, surroundings, log });
   const github = createGithub(config, { secrets, log });
-  const hands = createPushHands(config, { git, github, buildImage, target, log });
+  const hands = createPushHands(config, { git, github, buildImage, target, credentials, database, log });
 
   const engine = await startEngine<PushWork, FunctionWork>({
     databaseUrl,
@@ -81,12 +82,22 @@ export async function startService(
   const stopEngine = stack.adopt(engine, () => engine.stop({ limitMs: 0 }));
   stack.use(forgetOldWork({ database, engine, log }));
   const stopping = new AbortController();
+  const doors = await createBuildDoors(config, {
+    surroundings,
+    buildImage: createImageBuild(config, { ...parts, limit: (work) => work() }),
+    queue,
+    temporaryFolder,
+    stopping: stopping.signal,
+    log,
+  });
   const app = createApp({
+    ...doors,
     webhook: createWebhookDoor(config, { secrets, store: (delivery, body) => store(database, delivery, body), log }),
-    build: await createBuildDoor(config, { secrets, buildImage, temporaryFolder, stopping: stopping.signal, log }),
+    metrics: createMetrics({ buildkit: buildkit.snapshot }),
     parts: async ({ signal }) => ({
       database: await faultOf(() => database.query("select 1")),
       buildkit: await faultOf(() => buildkit.check({ signal })),
+      queue: queue.isFull ? "as many builds wait as may" : "",
     }),
     log,
   });

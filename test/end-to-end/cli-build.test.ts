@@ -31,7 +31,13 @@ async function ofBuilder(
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await writeFile(join(folder, path), text);
   }
-  const all = { PATH: process.env.PATH, HOME: scratch, BUILDKIT_HOST: inject("buildkit"), ...env };
+  const all = {
+    PATH: process.env.PATH,
+    HOME: scratch,
+    data_path: join(scratch, "data"),
+    BUILDKIT_HOST: inject("buildkit"),
+    ...env,
+  };
   const ended = await run(process.execPath, [bin, ...args], { cwd: folder, env: all }).then(
     ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
     (error: Ended) => error,
@@ -85,6 +91,7 @@ test.for([
   ["a stack file that is not there", ["build", "-f", "x.yml"], {}],
   ["a faulty setting", ["build"], { insecure: "perhaps" }],
   ["a number that is none", ["build", "--parallel", "many"], {}],
+  ["a faulty setting in a file", ["serve", "--config", "stack.yml"], {}],
 ] as const)("%s is 2", async ([, args, env]) => {
   const { code, stderr } = await ofBuilder(args, two, env);
   expect(code).toBe(2);
@@ -94,7 +101,7 @@ test.for([
 test("a stack file with a fault is 1 and shows the line", async () => {
   const { code, stderr } = await ofBuilder(["build"], { "stack.yml": "functions:\n  a: x\n" });
   expect(code).toBe(1);
-  expect(stderr).toContain("stack.yml line 1: provider.name");
+  expect(stderr).toContain("stack.yml:1:1: provider.name");
 });
 
 test("--shrinkwrap writes the contexts and builds nothing", async () => {
@@ -107,10 +114,23 @@ test("--shrinkwrap writes the contexts and builds nothing", async () => {
   expect(await readFile(join(folder, "out/two/Dockerfile"), "utf8")).toBe("FROM busybox\nCOPY function/ /function/\n");
 });
 
+test("--shrinkwrap --tar writes archives that POST /build takes", async () => {
+  const { code, stdout, folder } = await ofBuilder(["build", "--shrinkwrap", "out", "--tar"], two, {
+    REGISTRY: "r:5000",
+  });
+  expect([code, stdout]).toEqual([0, "out/one.tar\nout/two.tar\n"]);
+  const { stdout: listed } = await run("tar", ["tf", join(folder, "out/two.tar")]);
+  expect(listed.split("\n")).toEqual(
+    expect.arrayContaining(["context/Dockerfile", "context/function/handler.sh", "com.openfaas.docker.config"]),
+  );
+  const config = await run("tar", ["xOf", join(folder, "out/one.tar"), "com.openfaas.docker.config"]);
+  expect(JSON.parse(config.stdout)).toEqual({ image: "r:5000/cli/one:1", buildArgs: {} });
+});
+
 test("a BuildKit that is not there is 1, and says what to do", async () => {
-  const { code, stderr } = await ofBuilder(["build"], two, { BUILDKIT_HOST: "tcp://127.0.0.1:1" });
+  const { code, stderr } = await ofBuilder(["build"], two, { BUILDKIT_HOST: "tcp://127.0.0.1:1", REGISTRY: "r" });
   expect(code).toBe(1);
-  expect(stderr).toMatch(/127\.0\.0\.1:1[\s\S]*buildkit_url/);
+  expect(stderr).toMatch(/127\.0\.0\.1:1[\s\S]*start buildkitd/);
 });
 
 test("--version tells the package's version, --help of each command teaches by examples", async () => {
