@@ -1,6 +1,13 @@
 import { setImmediate } from "node:timers/promises";
 import { BuilderError } from "../errors.ts";
-import { type Context, isDirectory, isRegular, modeDirectory, modeSymlink } from "../model/context.ts";
+import {
+  type Context,
+  type EntryReader,
+  isDirectory,
+  isRegular,
+  modeDirectory,
+  modeSymlink,
+} from "../model/context.ts";
 import { type ArchiveFile, createArchiveFile } from "./archive-file.ts";
 import { quoteName, readableName } from "./entry-name.ts";
 import { memberFault, readMembers, type TarMember } from "./tar-members.ts";
@@ -118,13 +125,17 @@ function shareBytes(tree: Tree, member: TarMember, limits: TarLimits): EntryBody
 
 function bodyOf(file: ArchiveFile, member: TarMember): EntryBody {
   const { kind, mode, size, start, modifiedNs } = member;
-  const open = () => file.open({ start, size });
-  if (kind === "file") return { mode, size, modifiedNs, linkTarget: "", open };
+  if (kind === "file") return { mode, size, modifiedNs, linkTarget: "", file, start, open: openMember } as EntryBody;
   const noBytes = { size: 0, modifiedNs, open: refuseToOpen };
   if (kind === "folder") return { ...noBytes, mode: modeDirectory + mode, linkTarget: "" };
   if (member.linkName.length === 0 || member.linkName.includes(0))
     throw memberFault(member.name, "is a link to nothing");
   return { ...noBytes, mode: modeSymlink | 0o777, linkTarget: readableName(member.linkName) };
+}
+
+/** One for all: a function of its own for each of half a million members would take as much as the member. */
+function openMember(this: { file: ArchiveFile; start: number; size: number }): EntryReader {
+  return this.file.open(this);
 }
 
 function refuseToOpen(): never {
