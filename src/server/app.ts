@@ -1,12 +1,17 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import { BuilderError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { createOpenApi } from "./openapi.ts";
 
 export interface AppHands {
   /** Serves `POST /github-event` and its alias `/webhook`. */
   readonly webhook: RequestHandler;
   /** Serves `POST /build`. */
   readonly build: RequestHandler;
+  /** Serves `GET /publickey` and its alias `/public-key`. */
+  readonly publicKey: RequestHandler;
+  /** Serves `GET /metrics`. */
+  readonly metrics: RequestHandler;
   /** What every part says of itself: "" when it is well, else what is wrong. */
   parts(options: { signal: AbortSignal }): Promise<Readonly<Record<string, string>>>;
   readonly log: Log;
@@ -15,7 +20,7 @@ export interface AppHands {
 const readyTimeoutMs = 5000;
 
 /** Creates the HTTP surface. Every answer but /healthz is JSON, errors too: `{error, fix}`. */
-export function createApp({ webhook, build, parts, log }: AppHands): Express {
+export function createApp({ webhook, build, publicKey, metrics, parts, log }: AppHands): Express {
   const app = express().disable("x-powered-by").disable("etag");
   app.get("/healthz", (_request, response) => {
     response.type("text/plain").send("OK");
@@ -29,6 +34,12 @@ export function createApp({ webhook, build, parts, log }: AppHands): Express {
   });
   app.post(["/github-event", "/webhook"], webhook);
   app.post("/build", build);
+  app.get(["/publickey", "/public-key"], publicKey);
+  app.get("/metrics", metrics);
+  const openApi = createOpenApi();
+  app.get("/openapi.json", (_request, response) => {
+    response.json(openApi);
+  });
   for (const [path, methods] of Object.entries(allowed)) app.all(path, refuseMethod(methods));
   app.use((request, response) => {
     response
@@ -43,8 +54,12 @@ const allowed = {
   "/build": "POST",
   "/github-event": "POST",
   "/webhook": "POST",
+  "/publickey": "GET, HEAD",
+  "/public-key": "GET, HEAD",
   "/healthz": "GET, HEAD",
+  "/metrics": "GET, HEAD",
   "/ready": "GET, HEAD",
+  "/openapi.json": "GET, HEAD",
 } as const;
 
 function refuseMethod(methods: string): RequestHandler {

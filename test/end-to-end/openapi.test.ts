@@ -1,0 +1,125 @@
+import { createHmac } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { buildConfigSchema } from "../../src/model/build-api.ts";
+import { archive } from "../contexts/archives.ts";
+import { createInstallation, type Installation, type Serving } from "./serving.ts";
+
+interface Operation {
+  readonly responses: Readonly<Record<string, { content: Record<string, { schema: object }> }>>;
+}
+interface OpenApi {
+  readonly openapi: string;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: object;
+}
+
+const secret = "a payload secret";
+let installation: Installation;
+let serving: Serving;
+let document: OpenApi;
+const seen = new Set<string>();
+
+beforeAll(async () => {
+  installation = await createInstallation();
+  await writeFile(join(installation.folder, "secrets", "payload-secret"), secret);
+  serving = await installation.start();
+  document = (await (await fetch(`${serving.address}/openapi.json`)).json()) as OpenApi;
+});
+afterAll(() => installation[Symbol.asyncDispose]());
+
+const good = archive(
+  { name: "context/Dockerfile", body: "FROM busybox\n" },
+  { name: "com.openfaas.docker.config", body: '{"image":"x/y:1","skipPush":true}' },
+);
+const failing = archive(
+  { name: "context/Dockerfile", body: "FROM busybox\nRUN exit 3\n" },
+  { name: "com.openfaas.docker.config", body: '{"image":"x/y:1","skipPush":true}' },
+);
+const signed = (body: Buffer, more: Record<string, string> = {}) => ({
+  method: "POST",
+  body: new Uint8Array(body),
+  headers: { "x-build-signature": `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`, ...more },
+});
+
+/** Holds one answer against the document, and answers its status. */
+async function hold(path: string, init: RequestInit = {}): Promise<number> {
+  const response = await fetch(`${serving.address}${path}`, init);
+  const method = (init.method ?? "GET").toLowerCase();
+  const told = document.paths[path]?.[method]?.responses[response.status];
+  expect(told, `${method} ${path} may answer ${response.status}`).toBeDefined();
+  const type = response.headers.get("content-type")?.split(";")[0] ?? "";
+  const schema = told?.content[type]?.schema;
+  expect(schema, `${method} ${path} may answer ${type}`).toBeDefined();
+  const ajv = new Ajv2020({ strict: false, validateFormats: false });
+  const validate = ajv.compile({ ...schema, components: document.components });
+  for (const value of valuesOf(await response.text(), type))
+    expect([validate(value), validate.errors]).toEqual([true, null]);
+  seen.add(`${method} ${path} ${response.status} ${type}`);
+  return response.status;
+}
+
+function valuesOf(text: string, type: string): unknown[] {
+  if (type === "text/plain") return [text];
+  if (type === "application/json") return [JSON.parse(text)];
+  const lines = text.split("\n").map((line) => line.replace(/^(?:event: .*|data: )/, ""));
+  return lines.filter((line) => line !== "").map((line) => JSON.parse(line));
+}
+
+test("openapi.json is an OpenAPI 3.1 document whose references all lead somewhere", () => {
+  expect(document.openapi).toMatch(/^3\.1\./);
+  const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map(
+    ([, name]) => name,
+  );
+  const { schemas } = document.components as { schemas: Record<string, unknown> };
+  expect(references.filter((name) => !Object.hasOwn(schemas, name ?? ""))).toEqual([]);
+  expect(references.length).toBeGreaterThan(10);
+});
+
+test.for<[string, () => RequestInit, number]>([
+  ["/healthz", () => ({}), 200],
+  ["/ready", () => ({}), 200],
+  ["/metrics", () => ({}), 200],
+  ["/openapi.json", () => ({}), 200],
+  ["/publickey", () => ({}), 503],
+  ["/public-key", () => ({}), 503],
+  ["/github-event", () => ({ method: "POST", body: "{}", headers: { "content-type": "application/json" } }), 401],
+  ["/webhook", () => ({ method: "POST", body: "{}", headers: { "content-type": "application/json" } }), 401],
+  ["/build", () => ({ method: "POST", body: "x" }), 401],
+  ["/build", () => signed(Buffer.from("no tar")), 400],
+  ["/build", () => signed(good), 200],
+  ["/build", () => signed(good, { accept: "application/x-ndjson" }), 200],
+  ["/build", () => signed(good, { accept: "text/event-stream" }), 200],
+  ["/build", () => signed(failing, { accept: "application/x-ndjson" }), 200],
+  ["/build", () => signed(failing), 500],
+])("%s answers as the document says", async ([path, init, status]) => {
+  expect(await hold(path, init())).toBe(status);
+});
+
+test("a delivery that is taken is answered as the document says", async () => {
+  const body = '{"zen":"Design for failure."}';
+  const signature = createHmac("sha256", installation.github.webhookSecret).update(body).digest("hex");
+  const headers = {
+    "content-type": "application/json",
+    "x-github-event": "ping",
+    "x-github-delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+    "x-hub-signature-256": `sha256=${signature}`,
+  };
+  for (const path of ["/github-event", "/webhook"]) {
+    expect(await hold(path, { method: "POST", body, headers })).toBe(202);
+  }
+});
+
+test("every path that is served is in the document, and was asked for above", async () => {
+  const { fix } = (await (await fetch(`${serving.address}/nothing`)).json()) as { fix: string };
+  expect(fix.replace("Paths: ", "").split(", ").sort()).toEqual(Object.keys(document.paths).sort());
+  for (const path of Object.keys(document.paths))
+    expect([...seen].some((line) => line.includes(` ${path} `))).toBe(true);
+});
+
+test("the config that the document describes is what real clients send", () => {
+  const sent = { image: `${inject("registry")}/x`, buildArgs: { A: "b" }, platforms: ["linux/amd64"], skipPush: true };
+  expect(buildConfigSchema.strict().parse(sent)).toEqual(sent);
+});
