@@ -1,8 +1,11 @@
 import { BuilderError, type Location } from "../errors.ts";
 import type { BuildEvent } from "../model/build-event.ts";
-import type { Context } from "../model/context.ts";
+import { type Context, readText } from "../model/context.ts";
+import { excerptOfLines } from "../model/line-excerpt.ts";
 import type { PlannedFunction } from "./plan.ts";
 import type { Tree } from "./tree.ts";
+
+const maxDockerfileBytes = 1024 * 1024;
 
 /** What building one function takes of the world. */
 export interface BuildHands {
@@ -30,6 +33,14 @@ export interface ImageRequest {
   readonly platforms: readonly string[];
   /** Stable name of the context, so that the next upload sends only what changed. */
   readonly sharedKey?: string;
+  /** The function's name. */
+  readonly name?: string;
+  /** Files of secrets by id, as the stack names them. Only whoever owns this machine may have them read. */
+  readonly secretFiles?: Readonly<Record<string, string>>;
+  /** Unix seconds of the commit that is built. */
+  readonly committedAt?: number;
+  /** What RUN --mount=type=secret sees, by id; in memory only. */
+  readonly secrets?: Readonly<Record<string, Uint8Array>>;
   /** Where the installation would push: whether this image is. */
   readonly push?: boolean;
 }
@@ -43,7 +54,7 @@ interface Trees {
 
 /**
  * Builds one function's image.
- * @returns the image's digest, read back from the registry where it was pushed
+ * @returns the image's digest, read back from the registry where it was pushed; "" where files were made and no image
  * @throws BuilderError with the place in the repository's own files, where it has one
  */
 export async function buildFunction(
@@ -51,16 +62,19 @@ export async function buildFunction(
   { tree, templates, hands }: Trees & { hands: BuildHands },
   { signal, onEvent }: { signal: AbortSignal; onEvent(event: BuildEvent): void },
 ): Promise<{ digest: string }> {
+  let context: Context | undefined;
   try {
-    const context = await assemble(planned, { tree, ...(templates && { templates }) }, hands);
-    const { image, buildArgs, platforms } = planned;
+    context = await assemble(planned, { tree, ...(templates && { templates }) }, hands);
+    const { name, image, buildArgs, platforms, buildSecrets: secretFiles } = planned;
+    const { committedAt, folder } = tree;
+    const time = committedAt === undefined ? {} : { committedAt };
     const built = await hands.build(
-      { context, image, buildArgs, platforms, sharedKey: `${tree.folder}:${planned.name}` },
+      { context, name, image, buildArgs, platforms, secretFiles, ...time, sharedKey: `${folder}:${name}` },
       { signal, onEvent },
     );
     return { digest: await confirmDigest(image, built.digest, { hands, signal }) };
   } catch (error) {
-    throw placed(error, planned);
+    throw await placed(error, planned, context);
   }
 }
 
@@ -82,6 +96,7 @@ async function confirmDigest(
   digest: string | undefined,
   { hands, signal }: { hands: BuildHands; signal: AbortSignal },
 ): Promise<string> {
+  if (digest === undefined && hands.readDigest === undefined) return "";
   if (digest === undefined) throw new Error(`BuildKit told no digest of ${image}`);
   const stored = await hands.readDigest?.(image, { signal });
   if (hands.readDigest && stored !== digest) {
@@ -91,11 +106,24 @@ async function confirmDigest(
   return digest;
 }
 
-/** BuildKit tells places relative to the context; people look for them in their repository. */
-function placed(error: unknown, planned: PlannedFunction): unknown {
+/** BuildKit tells places relative to the context; people look for them in their repository, and want to see them. */
+async function placed(error: unknown, planned: PlannedFunction, context: Context | undefined): Promise<unknown> {
   if (!(error instanceof BuilderError) || error.location?.path !== "Dockerfile") return error;
   const location: Location = { ...error.location, path: repositoryPath(error.location.path, planned) };
-  return new BuilderError(error.code, error.message, { cause: error, location, fix: error.fix });
+  const { code, message, fix } = error;
+  const excerpt = context && excerptOfLines(await readDockerfile(context), location);
+  const faults = excerpt ? [{ message, location, excerpt }] : [];
+  return new BuilderError(code, message, { cause: error, location, fix, faults });
+}
+
+/** The failure that is being told counts more than one to show its place. */
+async function readDockerfile(context: Context): Promise<string> {
+  try {
+    return (await readText(context, "Dockerfile", maxDockerfileBytes)) ?? "";
+  } catch (error) {
+    if (error instanceof BuilderError) return "";
+    throw error;
+  }
 }
 
 function repositoryPath(path: string, { template, handler }: PlannedFunction): string {

@@ -6,4 +6,6 @@ export interface Tree {
   readonly context: Context;
   /** The commit that it is, where it came from git. */
   readonly commit?: string;
+  /** Unix seconds of that commit. */
+  readonly committedAt?: number;
 }
