@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ask } from "../database/scratch.ts";
 import { examplesOf } from "../github-server/deliveries.ts";
@@ -78,7 +80,24 @@ test("the server answers /healthz with OK, and names what it serves on every oth
   const health = await fetch(`${serving.address}/healthz`);
   expect([health.status, await health.text()]).toEqual([200, "OK"]);
   const ready = await fetch(`${serving.address}/ready`);
-  expect([ready.status, await ready.json()]).toEqual([200, { ready: true, parts: { database: "ok", buildkit: "ok" } }]);
+  expect(ready.status).toBe(200);
+  expect(await ready.json()).toMatchObject({ ready: true, parts: { database: "ok", buildkit: "ok" } });
   expect((await fetch(`${serving.address}/x`)).status).toBe(404);
   expect((await fetch(`${serving.address}/build`)).status).toBe(405);
+});
+
+test("only owners of the list in customers_path are built, whatever their case, as soon as it is given", async () => {
+  await using closed = await createInstallation();
+  const list = join(closed.folder, "customers");
+  await writeFile(list, "someone\n");
+  closed.settings.customers_path = list;
+  const server = await closed.start();
+  const { sha } = await closed.github.createRepository("Alice", "fns", { files: { x: "x" }, branch: "main" });
+  expect((await closed.push(server, { sha, branch: "main" })).body).toMatchObject({
+    accepted: false,
+    message: expect.stringContaining("Alice"),
+  });
+  await writeFile(list, "someone\n  aLICE \n");
+  expect((await closed.push(server, { sha, branch: "main" })).body).toMatchObject({ accepted: true });
+  await closed.ended(sha);
 });

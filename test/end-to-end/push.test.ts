@@ -66,8 +66,8 @@ test("K1 a private repository is fetched with a token that is nowhere to be read
 test("a broken stack file is a failure with its line", async () => {
   const { sha } = await create("yaml", { "stack.yml": "provider: {name: openfaas}\nfunctions:\n  a:\n   - x\n" });
   await installation.push(serving, { name: "yaml", sha, branch: "main" });
-  expect((await installation.ended(sha))["stack-deploy"]).toBe(
-    "failure: stack.yml line 4: expected a map, found a list",
+  expect((await installation.ended(sha))["stack-deploy"]).toMatch(
+    /^failure: stack\.yml line 4: .*expected a map, found a list/,
   );
 });
 
@@ -104,7 +104,9 @@ test("G8 a commit that a force-push has removed ends with the reason, although G
   const sha = "0123456789012345678901234567890123456789";
   await installation.push(serving, { name: "forced", sha, branch: "main" });
   await serving.logged("push ended: 0123456789012345678901234567890123456789");
-  expect(serving.log.find(({ msg }) => String(msg).startsWith("push ended: 0123"))).toMatchObject({ state: "cancelled" });
+  expect(serving.log.find(({ msg }) => String(msg).startsWith("push ended: 0123"))).toMatchObject({
+    state: "cancelled",
+  });
 });
 
 test("G5 a handler that leads out of the repository gives nothing away", async () => {
@@ -120,4 +122,29 @@ test("G5 a handler that leads out of the repository gives nothing away", async (
   expect(ended.one).toMatch(/^success: /);
   expect(ended.up).toMatch(/^failure: .*\.\.\/\.\.\/\.\./);
   expect(ended.two).toMatch(/^failure: .*passwd/);
+});
+
+test("a function is built from the template of a repository that the installation allows, and from no other", async () => {
+  await using other = await createInstallation();
+  const { github } = other;
+  const template = {
+    "template/tiny/Dockerfile": "FROM busybox\nCOPY function/ /function/\n",
+    "template/tiny/template.yml": "language: tiny\n",
+  };
+  for (const name of ["templates", "strangers"])
+    await github.createRepository(owner, name, { files: template, branch: "main" });
+  other.settings.custom_templates = `${github.url}/${owner}/templates.git`;
+  const tiny = await other.start();
+  const stack = (rest: string) => ({
+    "stack.yml": `provider: {name: openfaas}\nfunctions:\n  one: {lang: tiny, handler: ./one, image: one:1}\n${rest}`,
+    "one/handler.sh": "echo one\n",
+  });
+  const { sha } = await github.createRepository(owner, "fns", { files: stack(""), branch: "main" });
+  await other.push(tiny, { sha, branch: "main" });
+  expect((await other.ended(sha)).one).toMatch(/^success: /);
+
+  const named = `configuration:\n  templates:\n    - {name: tiny, source: "${github.url}/${owner}/strangers.git"}\n`;
+  const later = await github.commit(owner, "fns", { files: stack(named), branch: "main" });
+  await other.push(tiny, { sha: later, branch: "main" });
+  expect((await other.ended(later))["stack-deploy"]).toMatch(/^failure: stack\.yml line 3: .*does not allow/s);
 });

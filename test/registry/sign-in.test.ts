@@ -58,10 +58,13 @@ test.for([
 test.for([
   ["http", 'Bearer realm="http://token.example/token"', "http://token.example/token"],
   ["a file", 'Bearer realm="file:///etc/passwd"', "file:///etc/passwd"],
-] as const)("W16 a realm that the registry itself names has to be https or its own: %s", async ([, challenge, realm]) => {
-  await using scene = await startScene(challenge);
-  await expect(scene.ask(realm)).rejects.toMatchObject({ code: "registry_denied" });
-});
+] as const)(
+  "W16 a realm that the registry itself names has to be https or its own: %s",
+  async ([, challenge, realm]) => {
+    await using scene = await startScene(challenge);
+    await expect(scene.ask(realm)).rejects.toMatchObject({ code: "registry_denied" });
+  },
+);
 
 test("the password is answered where it is the only way, and kept where there are tokens", async () => {
   await using basic = await startScene('Basic realm="here"');
