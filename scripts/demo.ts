@@ -96,7 +96,7 @@ async function push(github: GithubServer, { server }: Ready, sha: string): Promi
   }
   const last = github.statuses.latest(sha);
   const images = [...github.statuses.all].flatMap((status) => {
-    const image = /image: (\S+)/.exec(status.description)?.[1];
+    const image = /image:? (\S+)/.exec(status.description)?.[1];
     return status.sha === sha && image ? [[status.context, image] as const] : [];
   });
   return { sha, last, images: new Map(images), seconds };

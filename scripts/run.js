@@ -20,7 +20,7 @@ const staticChecks = [
 const tasks = {
   tools: { tools: true, packages: false, steps: [] },
   demo: { tools: true, packages: true, steps: [["", "node", "scripts/demo.ts"]] },
-  test: { tools: true, packages: true, steps: [...staticChecks, ["tests", "vitest", "run"]] },
+  test: { tools: true, packages: true, steps: [...staticChecks, ["tests", "vitest", "run", "--coverage"]] },
   check: { tools: false, packages: true, steps: [...staticChecks, ["tests", "vitest", "run", "--project", "pure"]] },
   bench: { tools: true, packages: true, steps: [["", "node", "bench/run.ts"]] },
   package: { tools: false, packages: true, steps: [["", "node", "scripts/pack.ts"]] },

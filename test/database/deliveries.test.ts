@@ -105,7 +105,11 @@ describe("the database", () => {
     await using fresh = await createTestDatabase(inject("database"));
     const opened = await Promise.all(Array.from({ length: 5 }, () => openDatabase(fresh.url, { log: quiet })));
     await Promise.all(opened.map((one) => one[Symbol.asyncDispose]()));
-    expect(await ask(fresh.url, "select version from migration")).toEqual([{ version: 1 }]);
+    const versions = (await ask(fresh.url, "select version from migration order by version")).map(
+      ({ version }) => version,
+    );
+    expect(versions).toEqual(versions.map((_, index) => index + 1));
+    expect(versions.length).toBeGreaterThan(0);
   });
 
   it.each([

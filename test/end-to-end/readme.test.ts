@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, inject, test } from "vitest";
 import { settingRows } from "../../src/config.ts";
+import { createScratch } from "../database/scratch.ts";
 import { createInstallation, digestOf } from "./serving.ts";
 
 const run = promisify(execFile);
@@ -28,10 +29,13 @@ test("the first two commands are what CI runs", () => {
 
 test("the commands that build on this machine do so", async () => {
   const commands = commandsBelow("Build on your machine");
-  expect(commands).toHaveLength(4);
+  expect(commands).toHaveLength(8);
+  await using home = await createScratch();
+  await writeFile(join(home.path, ".npmrc"), "");
   const env = {
     PATH: process.env.PATH,
-    HOME: process.env.HOME,
+    HOME: home.path,
+    data_path: join(home.path, "data"),
     BUILDKIT_HOST: inject("buildkit"),
     REGISTRY: inject("registry"),
   };
@@ -41,10 +45,12 @@ test("the commands that build on this machine do so", async () => {
       await run("sh", ["-c", command.replace("api-", "h")], { cwd: root, env });
     }
     expect(await digestOf("hello", "0.1")).toMatch(/^sha256:/);
-    for (const name of ["hello", "shout", "stamp"])
+    for (const name of ["hello", "shout", "stamp"]) {
       expect(existsSync(join(root, "build", name, "Dockerfile"))).toBe(true);
+      expect(existsSync(join(root, "out", name))).toBe(true);
+    }
   } finally {
-    await rm(join(root, "build"), { recursive: true, force: true });
+    for (const folder of ["build", "out", "cache"]) await rm(join(root, folder), { recursive: true, force: true });
   }
 });
 
