@@ -16,7 +16,7 @@ if (!hasEngine)
 
 /** What guards the door, where a line that no test reaches is not acceptable: signatures, refs, paths, names. */
 const door = [
-  "src/contexts/{entry-name,link-guard,tar-header,tar-members}.ts",
+  "src/contexts/{entry-name,link-guard}.ts",
   "src/git/{git-address,git-environment}.ts",
   "src/github/{clone-url,payload,signature,webhook}.ts",
   "src/model/{git-names,image-name}.ts",

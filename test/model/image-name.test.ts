@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { checkImageName, imageOfStack } from "../../src/model/image-name.ts";
+import { checkImageName, hostOf, imageOfStack, repositoryOf } from "../../src/model/image-name.ts";
 
 test.for([
   ["func", "func:latest"],
@@ -29,4 +29,15 @@ test.for([
 
 test("S7 a name with host, port and path is accepted as it is", () => {
   expect(checkImageName("registry.local:5000/foo/bar:latest")).toBe("registry.local:5000/foo/bar:latest");
+});
+
+test.for([
+  ["hello", "docker.io", "hello"],
+  ["me/hello:1", "docker.io", "me/hello"],
+  ["ghcr.io/me/hello:1", "ghcr.io", "ghcr.io/me/hello"],
+  ["localhost/hello", "localhost", "localhost/hello"],
+  ["registry:5000/hello:1", "registry:5000", "registry:5000/hello"],
+])("the image %s lies in the registry %s, in the repository %s", ([image = "", host, repository]) => {
+  expect(hostOf(image)).toBe(host);
+  expect(repositoryOf(image)).toBe(repository);
 });
