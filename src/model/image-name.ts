@@ -38,8 +38,8 @@ export function checkImageName(name: string): string {
 
 /** The registry of an image's name; docker.io where the name has none. */
 export function hostOf(image: string): string {
-  const first = image.split("/")[0] ?? "";
-  return image.includes("/") && (/[.:]/.test(first) || first === "localhost") ? first : "docker.io";
+  const first = image.slice(0, Math.max(image.indexOf("/"), 0));
+  return /[.:]/.test(first) || first === "localhost" ? first : "docker.io";
 }
 
 /** The name of an image's repository: without its tag. */
