@@ -90,10 +90,14 @@ function isProcess(failure: Status, { exitCode }: SolveDetails): boolean {
   return exitCode !== undefined || /^process ".*" did not complete successfully/su.test(failure.message);
 }
 
+/** What a step said last tells more than the end of its command, and GitHub shows 140 characters of both. */
+const maxStepName = 44;
+
 function processMessage(run: { name: string; exitCode: number | undefined; step: FailedStep | undefined }): string {
   const end = run.exitCode === undefined ? "failed" : `ended with exit code ${run.exitCode}`;
   const last = run.step?.lines.at(-1);
-  return shown(`step "${run.name}" ${end}${last === undefined ? "" : `: ${last}`}`);
+  const name = run.name.length > maxStepName ? `${run.name.slice(0, maxStepName - 1)}…` : run.name;
+  return shown(`step "${name}" ${end}${last === undefined ? "" : `: ${last}`}`);
 }
 
 /** A step's first line without its number, "[2/3] RUN make" -> "RUN make". */
