@@ -43,7 +43,7 @@ async function runTask(name) {
   if (!task) throw new Error(`"${name}" is no task: expected one of ${Object.keys(tasks).join(", ")}`);
   process.chdir(root);
   if (task.packages) await ensurePackages(root);
-  if (task.tools) await announce(ensureTools(root), name);
+  if (task.tools) await announce(ensureTools(root, { tests: name === "test" }), name);
   return runSteps(task.steps);
 }
 

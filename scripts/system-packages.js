@@ -13,21 +13,33 @@ const forUsers = [
   { program: "newuidmap", package: "uidmap", isGood: () => true },
   { program: "slirp4netns", package: "slirp4netns", isGood: () => true },
 ];
+/** What the tests look at results with, and what the server unpacks rare bodies with. */
+const forTests = [
+  { program: "xz", package: "xz-utils", isGood: () => true },
+  { program: "bzip2", package: "bzip2", isGood: () => true },
+  { program: "openssl", package: "openssl", isGood: () => true },
+  { program: "curl", package: "curl", isGood: () => true },
+  { program: "ps", package: "procps", isGood: () => true },
+];
 const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 
-/** Installs what is missing, as root on Debian or Ubuntu; otherwise throws an error with the lines to run. */
-export async function ensureSystemPackages() {
+/**
+ * Installs what is missing, as root on Debian or Ubuntu; otherwise throws an error with the lines to run.
+ * @param {{ tests: boolean }} options whether the tests are to run
+ */
+export async function ensureSystemPackages({ tests }) {
   const isRoot = process.getuid?.() === 0;
-  const packages = missingPackages(isRoot);
+  const needed = [...forAll, ...(isRoot ? [] : forUsers), ...(tests ? forTests : [])];
+  const packages = missingPackages(needed);
   if (isRoot && packages.length > 0 && findProgram("apt-get")) installPackages(packages);
-  const lines = adviceFor(missingPackages(isRoot), isRoot);
+  const lines = adviceFor(missingPackages(needed), isRoot);
   if (lines.length > 0)
     throw new Error(`this machine lacks something; run:\n${lines.map((line) => `  ${line}`).join("\n")}`);
 }
 
-/** @param {boolean} isRoot */
-function missingPackages(isRoot) {
-  return [...forAll, ...(isRoot ? [] : forUsers)]
+/** @param {readonly { program: string, package: string, isGood: (file: string) => boolean }[]} needed */
+function missingPackages(needed) {
+  return needed
     .filter(({ program, isGood }) => {
       const file = findProgram(program);
       return file === undefined || !isGood(file);

@@ -11,9 +11,10 @@ const programs = ["buildkitd", "buildctl", "registry"];
  * Puts the pinned buildkitd, buildctl and registry of tools/go.mod into .tools/bin, and what they need of the system
  * where that is allowed. Does nothing when all is there.
  * @param {string} root the clone's folder
+ * @param {{ tests?: boolean }} options whether the tests are to run
  */
-export async function ensureTools(root) {
-  await ensureSystemPackages();
+export async function ensureTools(root, { tests = false } = {}) {
+  await ensureSystemPackages({ tests });
   const folder = join(root, ".tools");
   const stampFile = join(folder, "stamp");
   const module = await readFile(join(root, "tools", "go.mod"), "utf8");
