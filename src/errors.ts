@@ -13,6 +13,9 @@ const faults = {
     fix: "Send X-Hub-Signature-256: sha256=<HMAC of the body>.",
   },
   signature_wrong: { http: 401, state: "error", transient: false, fix: "Use the same secret on both sides." },
+  token_missing: { http: 401, state: "error", transient: false, fix: "Send Authorization: Bearer <token>." },
+  token_wrong: { http: 401, state: "error", transient: false, fix: "Ask whoever runs the server for a token." },
+  token_scope: { http: 403, state: "error", transient: false, fix: "Take a token that has the scope." },
   body_too_large: { http: 413, state: "error", transient: false, fix: "Send less." },
   body_invalid: { http: 400, state: "error", transient: false, fix: "Send what the documentation describes." },
   body_slow: { http: 408, state: "error", transient: true, fix: "Send the body without long pauses." },
@@ -76,6 +79,7 @@ const faults = {
     fix: "Give the builder's config.json the right to push there.",
   },
   checkout_failed: { http: 502, state: "error", transient: true, fix: "Check that the App may read the repository." },
+  run_unknown: { http: 404, state: "error", transient: false, fix: "Look for its id among the pushes." },
   commit_gone: { http: 410, state: "error", transient: false, fix: "Nothing: a newer push has replaced the commit." },
   github_failed: { http: 502, state: "error", transient: true, fix: "Wait: GitHub does not answer as it should." },
   github_refused: {
@@ -89,6 +93,12 @@ const faults = {
     state: "error",
     transient: true,
     fix: "Start PostgreSQL, or correct DATABASE_URL.",
+  },
+  log_store_failed: {
+    http: 503,
+    state: "error",
+    transient: true,
+    fix: "Check log_store, and that the server may write there.",
   },
   builder_unreachable: {
     http: 502,

@@ -2,15 +2,21 @@ import { z } from "zod";
 
 /*
  * The words of the build API, as its servers and clients of every age put them on the wire. The schemas are what our
- * own client validates answers with, what openapi.json is made of, and what tests hold our server against.
+ * server validates configs with and our client answers, what openapi.json is made of, and what tests hold our server
+ * against.
  */
 
-/** `com.openfaas.docker.config`, the file of an archive that names the image. */
+const platformForm = /^[A-Za-z0-9]+(\/[A-Za-z0-9._-]+){0,2}$/;
+
+/** `com.openfaas.docker.config`, the file of an archive that names the image; of its keys the case does not matter. */
 export const buildConfigSchema = z.object({
   image: z.string().optional().describe("Name of the image, with its registry and tag."),
   ref: z.string().optional().describe("The name that image had until 2023."),
   buildArgs: z.record(z.string(), z.string()).optional().describe("Build arguments of the Dockerfile."),
-  platforms: z.array(z.string()).optional().describe("Such as linux/arm64; the builder's own where absent."),
+  platforms: z
+    .array(z.string().regex(platformForm))
+    .optional()
+    .describe("Such as linux/arm64; the builder's own where absent."),
   skipPush: z.boolean().optional().describe("Build, but do not push."),
 });
 
@@ -51,8 +57,8 @@ export const readySchema = z.object({
 });
 
 export const publicKeySchema = z.object({
-  key_id: z.string().describe("The first eight characters of the key."),
-  algorithm: z.string().describe("nacl/box"),
+  key_id: z.string().optional().describe("The first eight characters of the key."),
+  algorithm: z.string().optional().describe("nacl/box"),
   public_key: z.string().describe("Base64 of 32 bytes."),
 });
 
@@ -81,6 +87,11 @@ export function parseBuildRecord(text: string): BuildRecord | undefined {
  */
 export function parseBuildDocument(text: string): BuildDocument | undefined {
   return parseAs(buildDocumentSchema, text);
+}
+
+/** Parses what a server answers of its key for build secrets. @returns undefined for what is none */
+export function parsePublicKey(text: string): z.infer<typeof publicKeySchema> | undefined {
+  return parseAs(publicKeySchema, text);
 }
 
 /** Parses a refusal. @returns undefined for what is none */

@@ -34,11 +34,15 @@ export type BuildEvent =
       readonly timestamp: number;
       readonly text: string;
     }
+  /** What the build would have done otherwise, told once a build, such as what Dockerfile's linter finds. */
   | {
       readonly kind: "warning";
       readonly vertex: string;
       readonly message: string;
       readonly detail: readonly string[];
+      /** Where to read more; "" = nowhere. */
       readonly url: string;
       readonly location: Location | undefined;
+      /** The lines of the place, marked. */
+      readonly excerpt?: string;
     };

@@ -1,3 +1,5 @@
+import type { Asked } from "./command.ts";
+import type { InstalledChange } from "./installed.ts";
 import type { Push } from "./push.ts";
 
 /** One event that GitHub has delivered, its signature verified. */
@@ -15,6 +17,18 @@ export interface Delivery {
 
 /** What a delivery leads to. Plain JSON: it is stored. */
 export type Decision =
-  /** `skip`: why nothing is built, where a person would otherwise wonder; it is shown as a status. */
-  | { readonly kind: "push"; readonly push: Push; readonly skip?: string }
+  | {
+      readonly kind: "push";
+      readonly push: Push;
+      /**
+       * Why nothing is built, where a person would otherwise wonder; GitHub shows it. What an older push has to build is
+       * still to be built then.
+       */
+      readonly skip?: string;
+      /** With `skip`: whether a person may allow it to be built. */
+      readonly approvable?: boolean;
+    }
+  | { readonly kind: "command"; readonly asked: Asked }
+  /** Nothing is built, but something is remembered. */
+  | { readonly kind: "installed"; readonly change: InstalledChange; readonly reason: string }
   | { readonly kind: "ignored"; readonly reason: string };

@@ -5,7 +5,7 @@ import { cleanLine, textWidth } from "./terminal-text.ts";
 export interface Findings {
   /** Faults of a lower rank are told first, those of the same rank by their place. */
   fault(message: string, location: Location, options?: { code?: ErrorCode; rank?: number }): void;
-  /** Something that is most likely a mistake, but means no harm to anyone. */
+  /** Something that is most likely a mistake, but means no harm to anyone; beside a fault it may be what caused it. */
   warn(message: string, location: Location): void;
   readonly warnings: readonly Fault[];
   /** @throws BuilderError with everything that was found wrong; returns where nothing was */
@@ -44,7 +44,9 @@ export function createFindings(text: string): Findings {
     },
     check() {
       const [first, ...others] = [...faults.values()].sort(byRankAndPlace);
-      if (first) throw errorOfFaults(first.code, [first.fault, ...others.map(({ fault }) => fault)]);
+      if (!first) return;
+      const more = [...others.map(({ fault }) => fault), ...warnings.values()].slice(0, maxFindings - 1);
+      throw errorOfFaults(first.code, [first.fault, ...more]);
     },
   };
 }
@@ -57,11 +59,18 @@ export function faultAt(
   return errorOfFaults(code, [{ message, location, excerpt: excerptOf(text, location) }]);
 }
 
-/** One error of several that tell faults: the first one's code and message, everybody's faults. */
-export function joinErrors(errors: readonly [BuilderError, ...BuilderError[]]): BuilderError {
-  const [first, ...others] = errors;
-  if (others.length === 0) return first;
-  const [fault, ...faults] = errors.flatMap((error) => error.faults).slice(0, maxFindings);
+/**
+ * One error of several that tell faults: the first one's code and message, everybody's faults.
+ * @param warnings what was found beside them, such as the misspelt key for want of which something is missing
+ */
+export function joinErrors(
+  errors: readonly [BuilderError, ...BuilderError[]],
+  warnings: readonly Fault[] = [],
+): BuilderError {
+  const [first] = errors;
+  const all = [...errors.flatMap((error) => error.faults), ...warnings];
+  if (all.length === first.faults.length) return first;
+  const [fault, ...faults] = all.slice(0, maxFindings);
   return fault ? errorOfFaults(first.code, [fault, ...faults], first) : first;
 }
 

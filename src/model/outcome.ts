@@ -8,6 +8,10 @@ export type Outcome =
       readonly image: string;
       readonly digest: string;
       readonly seconds: number;
+      /** Whether each of its steps was found in the cache. */
+      readonly cached?: boolean;
+      /** Size of the image in the registry, where that is known. */
+      readonly bytes?: number;
     }
   | {
       readonly function: string;

@@ -9,18 +9,24 @@ import { checkImageName, checkNoDigest, splitTag } from "./image-name.ts";
  *   REGISTRY/OWNER/REPOSITORY-IMAGE:TAG-BRANCH-SHA7      the original's name, where nothing of others can have it
  *   …/REPOSITORY-IMAGE--HASH:TAG-BRANCH--HASH-SHA7       else, in that part where it could
  *
- * HASH is 16 hex digits of the SHA-256 of what stands before it, as it was given. It is needed where TAG holds a dash (or
- * OWNER, where all owners share one account), where something had to be lower-cased, replaced or cut, and where a part
- * holds "--" itself. GitHub's owners and repositories are the same in any case; images and branches are not.
+ * HASH is 16 hex digits of the SHA-256 of what stands before it, as it was given. It is needed where IMAGE or TAG holds a
+ * dash (or OWNER, where all owners share one account), where something had to be lower-cased, replaced or cut, and where
+ * a part holds "--" itself. GitHub's owners and repositories are the same in any case; images and branches are not.
  *
- * Two repositories of one owner may still meet: a-b with image c, and a with b-c. Their commits tell their tags apart,
- * and the original's names of all images with a dash are worth more.
+ * Of a pull request BRANCH is pr-NUMBER, and a branch that is called like that gets a hash; of a tag it is the tag's name.
+ *
+ * REPOSITORY may hold dashes: a name without a hash is cut at its last dash (and its first, where OWNER stands in it), so
+ * that a-b with image c is never a with image b-c.
  */
 
 /** One step of a path of a registry, with single dashes only. */
 const plainPart = /^[a-z0-9]+(?:(?:[._]|__|-)[a-z0-9]+)*$/;
+/** As a plain part without a dash. */
+const plainImage = /^[a-z0-9]+(?:(?:[._]|__)[a-z0-9]+)*$/;
 const imagePart = /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*$/i;
 const plainBranch = /^[a-z0-9_.]+(?:-[a-z0-9_.]+)*$/;
+/** What a pull request's images have in place of a branch. */
+const pullRequestBranch = /^pr-\d+$/;
 const plainTag = /^[a-z0-9_][a-z0-9_.]*$/;
 
 const maxTagLength = 128;
@@ -32,6 +38,8 @@ interface Named {
   readonly repository: string;
   readonly branch: string;
   readonly sha: string;
+  /** Present for a pull request: then `branch` is `pr-NUMBER`. */
+  readonly pullRequest?: object;
 }
 
 /**
@@ -54,13 +62,13 @@ function ownPath(registry: string, image: string, push: Named): string {
   const owner = push.owner.toLowerCase();
   const folder = `${registry.toLowerCase()}/${plainPart.test(owner) ? owner : hashed(owner, [owner], 100)}/`;
   const repository = push.repository.toLowerCase();
-  const isPlain = plainPart.test(image) && plainPart.test(repository);
+  const isPlain = plainImage.test(image) && plainPart.test(repository);
   return folder + joined([repository, image], isPlain, folder);
 }
 
 function sharedPath(registry: string, image: string, push: Named): string {
   const [owner, repository] = [push.owner.toLowerCase(), push.repository.toLowerCase()];
-  const isPlain = plainPart.test(image) && plainPart.test(repository) && plainPart.test(owner) && !owner.includes("-");
+  const isPlain = plainImage.test(image) && plainPart.test(repository) && plainPart.test(owner) && !owner.includes("-");
   return registry.toLowerCase() + joined([owner, repository, image], isPlain, registry);
 }
 
@@ -81,10 +89,11 @@ function hashed(text: string, given: readonly string[], room: number): string {
   return `${shown || "x"}--${hashOf(given)}`;
 }
 
-function tagOf(tag: string, { branch, sha }: Named): string {
+function tagOf(tag: string, { branch, sha, pullRequest }: Named): string {
   const end = `-${sha.slice(0, 7)}`;
   const whole = `${tag}-${branch}${end}`;
-  if (plainTag.test(tag) && plainBranch.test(branch) && whole.length <= maxTagLength) return whole;
+  const isPlain = pullRequestBranch.test(branch) ? pullRequest !== undefined : plainBranch.test(branch);
+  if (plainTag.test(tag) && isPlain && whole.length <= maxTagLength) return whole;
   const room = maxTagLength - end.length - hashLength - 2;
   const shown = `${tag}-${branch}`.toLowerCase().replaceAll(/[^a-z0-9_.-]/g, "-");
   return `${shown.replace(/^[.-]/, "x").slice(0, room)}--${hashOf([tag, branch])}${end}`;

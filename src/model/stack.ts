@@ -21,9 +21,11 @@ export interface StackFunction {
   readonly platforms: readonly string[];
   readonly skipBuild: boolean;
   readonly deployment: Deployment;
-  /** Where the function's name, and where its `lang`, stands in the file. */
+  /** Where the function's name stands in the file. */
   readonly location: Location;
+  /** Where these values stand, or else its name. */
   readonly langLocation: Location;
+  readonly imageLocation: Location;
 }
 
 /** `configuration.templates`: where a language's template comes from; source "" = the installation's own. */
@@ -135,6 +137,7 @@ function readFunction(name: string, value: YamlValue): StackFunction {
     deployment: readDeployment(fields),
     location: at,
     langLocation: fields.get("lang")?.location ?? at,
+    imageLocation: fields.get("image")?.location ?? at,
   };
 }
 

@@ -5,4 +5,8 @@ export const storyQueue = {
   version: "1",
   queue: "push",
   story: "push",
+  /** Where functions wait for their turn, when only so many of an owner may be built at once. */
+  functions: "function",
+  /** DBOS's own, which nothing waits in: whatever is in it begins at once. */
+  atOnce: "_dbos_internal_queue",
 } as const;

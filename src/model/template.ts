@@ -1,3 +1,4 @@
+import type { Fault } from "../errors.ts";
 import { knownFields } from "./known-keys.ts";
 import { readYaml } from "./yaml.ts";
 import { textList, type YamlValue } from "./yaml-value.ts";
@@ -10,6 +11,8 @@ export interface Template {
   readonly fprocess: string;
   /** Package groups by name, for `build_options`. */
   readonly buildOptions: ReadonlyMap<string, readonly string[]>;
+  /** What is most likely a mistake, but does not keep it from being read. */
+  readonly warnings: readonly Fault[];
 }
 
 /** The keys that faas-cli reads. */
@@ -17,13 +20,15 @@ const keys = ["language", "fprocess", "build_options", "welcome_message", "handl
 
 /**
  * Parses a template.yml.
+ * @param file its path, as it shall stand in faults
  * @throws BuilderError `stack_invalid` with every fault of it
  */
 export function parseTemplate(text: string, file: string): Template {
-  return readYaml(text, file, readTemplate).value;
+  const { value, warnings } = readYaml(text, file, readTemplate);
+  return { ...value, warnings };
 }
 
-function readTemplate(root: YamlValue): Template {
+function readTemplate(root: YamlValue): Omit<Template, "warnings"> {
   const fields = knownFields(root, keys);
   const options = (fields.get("build_options")?.items() ?? []).map((option) => {
     const group = knownFields(option, ["name", "packages"]);

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { parse } from "yaml";
 
-/** The program that our reading is held against, where there is one. */
-export const faasCli = process.env.FAAS_CLI ?? "";
+/** The program that ours is held against, the first of FAAS_CLI; "" where there is none. */
+export const faasCli = process.env.FAAS_CLI?.split(":")[0] ?? "";
 
 /** What faas-cli reads in a stack file: the functions as it would hand them to Kubernetes. */
 export async function readWith(

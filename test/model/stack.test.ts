@@ -47,6 +47,7 @@ configuration:
         deployment: expect.objectContaining({ fprocess: "", environmentFiles: [] }),
         location: { path: "stack.yml", line: 6, column: 3 },
         langLocation: { path: "stack.yml", line: 7, column: 11 },
+        imageLocation: { path: "stack.yml", line: 9, column: 12 },
       },
     ],
     templates: [{ name: "node22", source: "https://example.com/templates.git" }],

@@ -1,8 +1,8 @@
 import { expect, test, vi } from "vitest";
 import { BuilderError } from "../../src/errors.ts";
 import { substitute } from "../../src/model/substitute.ts";
+import { createRandom } from "../random.ts";
 import { faasCli, substituteWith } from "./faas-cli.ts";
-import { createRandom } from "./random.ts";
 
 /** A busy machine takes its time. */
 vi.setConfig({ testTimeout: 60_000 });
@@ -154,7 +154,7 @@ function catching(work: () => unknown): BuilderError | undefined {
 
 /** Lines of expressions, right and wrong, without those in which we go other ways. */
 function randomLines(seed: number, count: number): string[] {
-  const random = createRandom(seed);
+  const random = createRandom(seed).next;
   const pick = (from: readonly string[]) => from[Math.floor(random() * from.length)] ?? "";
   const many = (most: number, make: () => string) => Array.from({ length: Math.floor(random() * most) }, make).join("");
   const operators = ["", ":-", ":=", "=", ":+", "^", "^^", ",", "#", "##", "%", "%%", "/", "//", "/#", "/%", ":", "-"];
