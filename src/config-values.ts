@@ -15,6 +15,39 @@ export function list(value: string): readonly string[] {
     .filter((word) => word !== "");
 }
 
+/** GLOB or GLOB=ENVIRONMENT. */
+export function branchRules(value: string): readonly { readonly glob: string; readonly environment: string }[] {
+  return list(value).map((word) => {
+    const [, glob = "", environment = ""] = /^([^\s=]+)(?:=([A-Za-z0-9][A-Za-z0-9_.-]{0,63}))?$/.exec(word) ?? [];
+    if (glob === "") throw new Error(`expected BRANCH or BRANCH=ENVIRONMENT, found "${word}"`);
+    return { glob, environment };
+  });
+}
+
+/** A duration as Go writes it, such as 90s, 2m or 1h30m. @returns milliseconds */
+export function duration(value: string): number {
+  const parts = [...value.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ms|us|µs|ns|s|m|h)/g)];
+  if (value !== "0" && (parts.length === 0 || parts.map(([part]) => part).join("") !== value)) {
+    throw new Error("expected a duration such as 90s, 2m or 1h30m");
+  }
+  return parts.reduce((sum, [, number, unit = ""]) => sum + Number(number) * (unitMs[unit] ?? 0), 0);
+}
+
+/** A duration; a plain number counts milliseconds, as a setting's earlier form has it. */
+export function durationOrMs(value: string): number {
+  return /^\d+$/.test(value) ? count(value) : duration(value);
+}
+
+const unitMs: Readonly<Record<string, number>> = {
+  h: 3_600_000,
+  m: 60_000,
+  s: 1000,
+  ms: 1,
+  us: 1e-3,
+  µs: 1e-3,
+  ns: 1e-6,
+};
+
 export function imagePatterns(value: string): readonly string[] {
   const patterns = list(value);
   const wrong = patterns.find((pattern) => !/^(?:\*|[^\s/*]+\/[^\s*]*\*?)$/.test(pattern));
@@ -39,6 +72,12 @@ export function flag(value: string): boolean {
   if (["1", "t", "T", "true", "TRUE", "True"].includes(value)) return true;
   if (["0", "f", "F", "false", "FALSE", "False"].includes(value)) return false;
   throw new Error("expected true or false");
+}
+
+/** true = json, the form that came last. */
+export function legacyForm(value: string): "text" | "json" | undefined {
+  if (value === "text" || value === "json") return value;
+  return flag(value) ? "json" : undefined;
 }
 
 export function count(value: string): number {

@@ -1,11 +1,16 @@
 import { userInfo } from "node:os";
 import { buildSettings } from "./config-builds.ts";
+import { intakeSettings } from "./config-intake.ts";
+import { logSettings } from "./config-logs.ts";
+import { queueSettings } from "./config-queue.ts";
+import { reportSettings } from "./config-reporting.ts";
 import { type Setting, setting } from "./config-setting.ts";
 import {
   atLeastOne,
   count,
   flag,
   imagePatterns,
+  legacyForm,
   list,
   oneOf,
   optional,
@@ -96,11 +101,7 @@ const settings = {
     parse: optional(text),
     help: "Registry (HOST[:PORT]) that BuildKit has as mirror of docker.io: base images are looked up there first, too.",
   }),
-  buildBranch: setting(["build_branch"], {
-    fallback: "",
-    parse: optional(text),
-    help: "Branch whose pushes are built; not set: the repository's default branch.",
-  }),
+  ...intakeSettings,
   customTemplates: setting(["custom_templates"], {
     fallback: "",
     parse: list,
@@ -141,16 +142,20 @@ const settings = {
     parse: flag,
     help: "Whether functions may have lang: dockerfile.",
   }),
-  customersPath: setting(["customers_path"], {
+  githubAppId: setting(["github_app_id"], {
     fallback: "",
     parse: optional(text),
-    help: "File with the owners whose pushes are built, one a line; not set: all.",
+    help: "Id of the GitHub App. Not set: the text of the file github-app-id beside the secrets, which of-builder setup writes.",
   }),
-  githubAppId: setting(["github_app_id"], { fallback: "", parse: optional(text), help: "Id of the GitHub App." }),
   githubApiUrl: setting(["github_api_url"], {
     fallback: "https://api.github.com",
     parse: url("https:", "http:"),
     help: "GitHub's API; GitHub Enterprise Server: https://HOST/api/v3.",
+  }),
+  publicUrl: setting(["public_url"], {
+    fallback: "",
+    parse: optional(url("https:", "http:")),
+    help: "Address of this server as GitHub reaches it. Where it is set, the App's webhook is kept at it.",
   }),
   secretFolder: setting(["secret_mount_path"], {
     fallback: "/var/openfaas/secrets",
@@ -174,8 +179,8 @@ const settings = {
   }),
   legacyStatus: setting(["legacy_status"], {
     fallback: "false",
-    parse: flag,
-    help: "Answer POST /build with the status codes and texts of 2018: 200 or 500, nothing else.",
+    parse: legacyForm,
+    help: "true: answer POST /build as OpenFaaS Cloud did until 2021, 200 or 500 and nothing else; text: as until 0.4, with the image's name or the error as plain text.",
   }),
   maxInflight: setting(["max_inflight"], { fallback: "4", parse: count, help: "Builds at the same time." }),
   maxQueue: setting(["max_queue"], {
@@ -189,6 +194,8 @@ const settings = {
     help: "Largest body of POST /build, in bytes, packed or unpacked.",
   }),
   ...buildSettings,
+  ...queueSettings,
+  ...reportSettings,
   retryAttempts: setting(["retry_attempts"], {
     fallback: "6",
     parse: count,
@@ -198,11 +205,6 @@ const settings = {
     fallback: "2000",
     parse: count,
     help: "Wait before the second attempt, in milliseconds; it doubles up to a minute.",
-  }),
-  drainMs: setting(["drain_ms"], {
-    fallback: "30000",
-    parse: count,
-    help: "How long a stopping server waits for running builds, in milliseconds; what is left continues at the next start.",
   }),
   dockerConfig: setting(["DOCKER_CONFIG"], {
     fallback: { shown: "~/.docker", of: ({ HOME }) => `${HOME ?? "/root"}/.docker` },
@@ -214,6 +216,7 @@ const settings = {
     parse: imagePatterns,
     help: "Images that every build may pull with config.json's credentials, separated by commas: HOST/REPOSITORY, with * at the end for any text, or * for all. What a build pushes it may pull.",
   }),
+  ...logSettings,
   logLevel: setting(["log_level"], {
     fallback: "info",
     parse: oneOf("debug", "info", "warn", "error", "silent"),
