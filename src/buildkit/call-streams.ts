@@ -1,9 +1,8 @@
 /*
- * Calls of the session that carry streams. A message of raw bytes is BytesMessage{bytes data=1} in its gRPC frame;
- * a gigabyte comes as ten thousands of them, so they are read without a copy.
+ * Calls of the session that carry streams of messages.
  */
-import { once } from "node:events";
-import { createFrameReader, frameHeadBytes, frameMessage } from "./grpc-frames.ts";
+import { createBytesHead, writeBytesHead } from "./bytes-messages.ts";
+import { frameMessage } from "./grpc-frames.ts";
 import type { IncomingCall } from "./session-calls.ts";
 
 const dataTag = 0x0a;
@@ -13,14 +12,31 @@ const dataTag = 0x0a;
  * @throws Error when the call breaks off
  */
 export async function* messagesOf(call: IncomingCall): AsyncGenerator<Buffer> {
+  const { stream, signal } = call;
   const ready: Buffer[] = [];
-  const read = createFrameReader((message) => ready.push(message));
-  for await (const chunk of call.stream.iterator({ destroyOnReturn: false })) {
-    read(chunk as Buffer);
+  let isEnded = false;
+  let news = Promise.withResolvers<void>();
+  const tell = () => news.resolve();
+  const onMessage = (message: Buffer) => {
+    ready.push(Buffer.from(message));
+    stream.hold();
+    tell();
+  };
+  const onEnd = () => {
+    isEnded = true;
+    tell();
+  };
+  call.onMessage(onMessage, onEnd);
+  signal.addEventListener("abort", tell, { once: true });
+  for (;;) {
     yield* ready.splice(0);
+    if (ready.length > 0) continue;
+    if (isEnded) return;
+    if (signal.aborted) throw new Error("the daemon has given the call up", { cause: signal.reason });
+    news = Promise.withResolvers();
+    stream.release();
+    await news.promise;
   }
-  // A stream that was reset ends like one that was closed.
-  if (call.stream.destroyed || call.stream.aborted) throw new Error("the daemon has given the call up");
 }
 
 /** Sends a message, and waits while the daemon does not take more. */
@@ -30,16 +46,9 @@ export async function sendMessage(call: IncomingCall, message: Uint8Array): Prom
 
 /** Sends raw bytes in one message. */
 export async function sendBytes(call: IncomingCall, data: Uint8Array): Promise<void> {
-  const head = Buffer.allocUnsafe(frameHeadBytes + 6);
-  head[frameHeadBytes] = dataTag;
-  let end = frameHeadBytes + 1;
-  for (let rest = data.length; ; rest >>>= 7) {
-    head[end++] = rest > 0x7f ? (rest & 0x7f) | 0x80 : rest;
-    if (rest <= 0x7f) break;
-  }
-  head[0] = 0;
-  head.writeUInt32BE(end - frameHeadBytes + data.length, 1);
-  await write(call, Buffer.concat([head.subarray(0, end), data]));
+  const head = createBytesHead();
+  const length = writeBytesHead(head, data.length);
+  await write(call, Buffer.concat([head.subarray(0, length), data]));
 }
 
 /**
@@ -62,5 +71,7 @@ export function readBytes(message: Buffer): Buffer {
 
 async function write({ stream, signal }: IncomingCall, frame: Buffer): Promise<void> {
   signal.throwIfAborted();
-  if (!stream.write(frame)) await once(stream, "drain", { signal });
+  stream.write(frame);
+  await stream.room();
+  signal.throwIfAborted();
 }

@@ -23,7 +23,7 @@ interface Walk {
   readonly include: Patterns | undefined;
   readonly exclude: Patterns | undefined;
   readonly visit: (entry: Entry) => void;
-  readonly breathe: () => Promise<void>;
+  readonly breathe: () => Promise<void> | undefined;
 }
 
 /** The longest time that the walk keeps other work of this process waiting. */
@@ -59,7 +59,8 @@ async function includePatterns(context: Context, filter: Filter, options: { sign
 async function walkFolder(walk: Walk, path: string, folder: Folder): Promise<void> {
   for (const entry of await walk.context.list(path)) {
     const below = visitEntry(walk, entry, folder);
-    await walk.breathe();
+    const breath = walk.breathe();
+    if (breath !== undefined) await breath;
     if (below !== undefined) await walkFolder(walk, entry.path, below);
   }
 }
@@ -87,15 +88,20 @@ function sendWithFolders(folder: Folder, visit: (entry: Entry) => void): void {
   }
 }
 
-/** Lets other work of the process in when the walk has held it for long, and ends it when it is no longer wanted. */
-function createBreath(room: () => Promise<void> | undefined, signal: AbortSignal): () => Promise<void> {
+/**
+ * Lets other work of the process in when the walk has held it for long, and ends it when it is no longer wanted. Mostly
+ * it answers without a promise: one for each entry is felt.
+ */
+function createBreath(room: () => Promise<void> | undefined, signal: AbortSignal): () => Promise<void> | undefined {
   let turnEnds = performance.now() + maxTurnMs;
-  return async () => {
-    signal.throwIfAborted();
-    const full = room();
-    if (full !== undefined) await full;
-    if (performance.now() < turnEnds) return;
+  const pause = async (full: Promise<void> | undefined) => {
+    await full;
     await new Promise((resolve) => setImmediate(resolve));
     turnEnds = performance.now() + maxTurnMs;
+  };
+  return () => {
+    signal.throwIfAborted();
+    const full = room();
+    return full === undefined && performance.now() < turnEnds ? undefined : pause(full);
   };
 }

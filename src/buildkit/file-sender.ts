@@ -4,18 +4,19 @@ import type { PacketWriter } from "./packet-writer.ts";
 
 /** Up to this size a file is read into one buffer and packed together with others. */
 const smallBytes = 256 * 1024;
-/** How long small files are sent before other work of the process gets its turn. */
-const maxTurnMs = 20;
+/** So many files are sent before other work of the process gets its turn: entries are announced between them. */
+const filesAtOnce = 128;
 
 /** Sends the files that the daemon asks for, in the order of asking. */
 export class FileSender {
   readonly #writer: PacketWriter;
   readonly #signal: AbortSignal;
-  readonly #offered = new Map<number, Entry>();
+  /** By number; a hole is nothing that may be asked for. */
+  readonly #offered: (Entry | undefined)[] = [];
   readonly #small = Buffer.allocUnsafeSlow(smallBytes);
   #requested: number[] = [];
   #wake: (() => void) | undefined;
-  #turnEnds = 0;
+  #sentInTurn = 0;
 
   constructor(writer: PacketWriter, signal: AbortSignal) {
     this.#writer = writer;
@@ -23,9 +24,14 @@ export class FileSender {
     signal.addEventListener("abort", () => this.#wake?.(), { once: true });
   }
 
+  /** Whether files are being sent. */
+  get isBusy(): boolean {
+    return this.#wake === undefined;
+  }
+
   /** Lets the daemon ask for an entry by its number. */
   offer(id: number, entry: Entry): void {
-    this.#offered.set(id, entry);
+    this.#offered[id] = entry;
   }
 
   /**
@@ -33,7 +39,7 @@ export class FileSender {
    * @throws BuilderError `buildkit_refused` where it was not offered or is asked for twice
    */
   request(id: number): void {
-    if (!this.#offered.has(id)) throw refused(id, "which is not on offer");
+    if (this.#offered[id] === undefined) throw refused(id, "which is not on offer");
     this.#requested.push(id);
     this.#wake?.();
   }
@@ -64,7 +70,7 @@ export class FileSender {
   /** No promise is made for a small file whose source answers at once: with 50 000 of them that is what counts. */
   async #sendAll(ids: readonly number[]): Promise<void> {
     for (const id of ids) {
-      if (performance.now() > this.#turnEnds) await this.#yield();
+      if (this.#sentInTurn++ === filesAtOnce) await this.#yield();
       this.#signal.throwIfAborted();
       const full = this.#writer.room();
       if (full !== undefined) await full;
@@ -76,13 +82,13 @@ export class FileSender {
 
   async #yield(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
-    this.#turnEnds = performance.now() + maxTurnMs;
+    this.#sentInTurn = 0;
   }
 
   #take(id: number): Entry {
-    const entry = this.#offered.get(id);
+    const entry = this.#offered[id];
     if (entry === undefined) throw refused(id, "for the second time");
-    this.#offered.delete(id);
+    this.#offered[id] = undefined;
     return entry;
   }
 

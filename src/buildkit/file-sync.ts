@@ -17,7 +17,8 @@ import { BuilderError, messageOf } from "../errors.ts";
 import type { Context, Entry } from "../model/context.ts";
 import { type Filter, walkContext } from "./context-walk.ts";
 import { FileSender } from "./file-sender.ts";
-import { PacketWriter } from "./packet-writer.ts";
+import { joinSignals } from "./joined-signal.ts";
+import { maxInFlightBytes, PacketWriter } from "./packet-writer.ts";
 import { errorPacket, finished, lastStat, readPacket } from "./packets.ts";
 import { CallError, type CallHandler, type IncomingCall } from "./session-calls.ts";
 import { createStatWriter, isRequestable } from "./stats.ts";
@@ -27,6 +28,14 @@ export const diffCopyPath = "/moby.filesync.v1.FileSync/DiffCopy";
 
 /** A context of more entries is refused: each takes memory on both sides. */
 const maxEntries = 2_000_000;
+
+/*
+ * The daemon takes packets one after another: a STAT waits until the one before the last 128 has its file made, DATA
+ * until it is written. Only where both come mixed does it do both at once.
+ */
+const entriesAtOnce = 128;
+/** How far entries run ahead of the files that are asked for. */
+const maxAheadBytes = 128 * 1024;
 
 /**
  * Serves contexts by name, and nothing else, to the daemon.
@@ -40,7 +49,7 @@ export function createFileSync(contexts: ReadonlyMap<string, Context>): CallHand
     try {
       await sync(context, readFilter(call), call);
     } catch (error) {
-      if (!call.stream.destroyed) call.stream.write(errorPacket(messageOf(error)));
+      call.stream.write(errorPacket(messageOf(error)));
       throw error;
     }
   };
@@ -48,7 +57,9 @@ export function createFileSync(contexts: ReadonlyMap<string, Context>): CallHand
 
 async function sync(context: Context, filter: Filter, call: IncomingCall): Promise<void> {
   const stop = new AbortController();
-  const signal = AbortSignal.any([call.signal, stop.signal]);
+  // It is looked at for each entry, and one of AbortSignal.any is slow to look at.
+  using joined = joinSignals([call.signal, stop.signal]);
+  const { signal } = joined;
   const writer = new PacketWriter(call.stream);
   const sender = new FileSender(writer, signal);
   const done = receive(call, sender, signal);
@@ -79,7 +90,13 @@ async function announce(job: {
     if (isRequestable(entry)) sender.offer(count, entry);
     count++;
   };
-  await walkContext(job.context, job.filter, { visit, room: () => writer.room(), signal });
+  let announced = 0;
+  const room = () => {
+    announced = (announced + 1) % entriesAtOnce;
+    if (announced !== 0) return undefined;
+    return writer.roomBelow(() => (sender.isBusy ? maxInFlightBytes : maxAheadBytes));
+  };
+  await walkContext(job.context, job.filter, { visit, room, signal });
   writer.add(lastStat.length, (into, at) => at + lastStat.copy(into, at));
 }
 

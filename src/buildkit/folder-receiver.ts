@@ -28,17 +28,26 @@ const typeError = 4;
 /** All of Go's type bits. */
 const modeType = 0x8f280000;
 const maxEntries = 2_000_000;
+/** A daemon that sends all platforms in one transfer says so; of an older one each would delete the others' files. */
+const wholeHeader = "buildkit-exporter-multi-platform";
 
 /**
  * Receives a folder.
  * @param folder where it goes; made where it is missing
+ * @param options.deletes whether what is there and does not come is deleted, when all has come
  * @throws BuilderError `output_failed` when it cannot be written, or the daemon sends what must not be written
  */
-export async function receiveFolder(call: IncomingCall, folder: string): Promise<void> {
+export async function receiveFolder(
+  call: IncomingCall,
+  folder: string,
+  { deletes = false }: { deletes?: boolean } = {},
+): Promise<void> {
+  if (deletes && call.header(wholeHeader)[0] !== "1")
+    throw new BuilderError("output_failed", `output "${folder}": this BuildKit is too old for mode=delete`);
   const writer = new FolderWriter(folder);
   try {
     await writer.open();
-    await receive(call, writer);
+    await receive(call, writer, { deletes });
   } catch (error) {
     if (call.signal.aborted || error instanceof BuilderError || error instanceof CallError) throw error;
     throw new BuilderError("output_failed", `output "${folder}" cannot be written: ${messageOf(error)}`, {
@@ -49,7 +58,7 @@ export async function receiveFolder(call: IncomingCall, folder: string): Promise
   }
 }
 
-async function receive(call: IncomingCall, writer: FolderWriter): Promise<void> {
+async function receive(call: IncomingCall, writer: FolderWriter, { deletes }: { deletes: boolean }): Promise<void> {
   const listing = { count: 0, isOver: false };
   let isFinished = false;
   for await (const message of messagesOf(call)) {
@@ -57,6 +66,7 @@ async function receive(call: IncomingCall, writer: FolderWriter): Promise<void> 
     if (packet.type === typeFinished || isFinished) return;
     await takePacket(packet, { call, writer, listing });
     if (!listing.isOver || !writer.isComplete()) continue;
+    if (deletes) await writer.deleteOthers();
     await writer.finish();
     await sendMessage(call, encode({ type: typeFinished }));
     isFinished = true;

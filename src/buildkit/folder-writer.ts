@@ -7,6 +7,7 @@ import {
   lutimes,
   mkdir,
   open,
+  readdir,
   rename,
   rm,
   symlink,
@@ -104,6 +105,16 @@ export class FolderWriter {
   /** Whether every file that was announced has come. */
   isComplete(): boolean {
     return this.#files.size === 0;
+  }
+
+  /** Deletes what was not sent. Links are deleted and not followed: only folders that were sent are looked into. */
+  async deleteOthers(folder = ""): Promise<void> {
+    for (const { name } of await readdir(join(this.#root, folder), { withFileTypes: true })) {
+      const path = folder === "" ? name : `${folder}/${name}`;
+      const kind = this.#kinds.get(path);
+      if (kind === undefined) await rm(join(this.#root, path), { recursive: true, force: true });
+      else if (kind === "folder") await this.deleteOthers(path);
+    }
   }
 
   /** Makes the links, and gives the folders their modes and times, the deepest first. */

@@ -1,36 +1,46 @@
-import type { Writable } from "node:stream";
+import type { Http2Stream } from "./http2-stream.ts";
 import { dataEndBytes, dataHeadBytes, writeDataEnd, writeDataHead } from "./packets.ts";
 
-/** The bytes of one DATA packet: bigger ones cost the daemon memory, smaller ones cost both sides time. */
-const maxDataBytes = 1024 * 1024;
+/** The bytes of one DATA packet: with its head it fits the largest buffers that the daemon uses again, of 1 MiB. */
+const maxDataBytes = 1024 * 1024 - 64;
 
 const slabBytes = maxDataBytes + 1024;
 /** What may be handed to the stream and not yet be gone. Health answers share the connection: more would delay them. */
-const maxInFlightBytes = 2 * 1024 * 1024;
+export const maxInFlightBytes = 2 * 1024 * 1024;
 
 /**
  * Writes packets to the stream of one file sync. Small ones are gathered in a slab that leaves once per turn of the
  * event loop; slabs are reused, and file contents are written where they were read to, uncopied.
  */
 export class PacketWriter {
-  readonly #stream: Writable;
+  readonly #stream: Http2Stream;
   readonly #free: Buffer[] = [];
   #slab: Buffer | undefined;
   #used = 0;
   #inFlight = 0;
   #flushPlanned = false;
-  #roomy: PromiseWithResolvers<void> | undefined;
+  #drained: PromiseWithResolvers<void> | undefined;
 
-  constructor(stream: Writable) {
+  constructor(stream: Http2Stream) {
     this.#stream = stream;
-    stream.once("close", () => this.#roomy?.resolve());
+    stream.signal.addEventListener("abort", () => this.#tellDrained(), { once: true });
   }
 
   /** Waits while too much is under way; undefined where there is room at once. Ends, too, when the stream does. */
   room(): Promise<void> | undefined {
-    if (this.#inFlight < maxInFlightBytes || this.#stream.destroyed) return undefined;
-    this.#roomy ??= Promise.withResolvers<void>();
-    return this.#roomy.promise;
+    if (this.#inFlight < maxInFlightBytes || this.#stream.isClosed) return undefined;
+    return this.roomBelow(() => maxInFlightBytes);
+  }
+
+  /**
+   * Waits while as much as a limit is under way. Ends, too, when the stream does.
+   * @param limit asked anew whenever something is gone; answers bytes
+   */
+  async roomBelow(limit: () => number): Promise<void> {
+    while (this.#inFlight >= limit() && !this.#stream.isClosed) {
+      this.#drained ??= Promise.withResolvers<void>();
+      await this.#drained.promise;
+    }
   }
 
   /** Lets `write` put a packet of at most `bytes` into the slab: it gets the place and answers where it ended. */
@@ -87,15 +97,17 @@ export class PacketWriter {
   }
 
   #send(slab: Buffer, length: number): void {
-    if (this.#stream.destroyed || this.#stream.writableEnded) return;
     this.#inFlight += length;
     this.#stream.write(slab.subarray(0, length), () => {
       this.#inFlight -= length;
       this.#free.push(slab);
-      if (this.#inFlight >= maxInFlightBytes) return;
-      this.#roomy?.resolve();
-      this.#roomy = undefined;
+      this.#tellDrained();
     });
+  }
+
+  #tellDrained(): void {
+    this.#drained?.resolve();
+    this.#drained = undefined;
   }
 
   #takeSlab(): Buffer {

@@ -7,18 +7,15 @@ import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { Writable } from "node:stream";
-import { finished, pipeline } from "node:stream/promises";
 import { status } from "@grpc/grpc-js";
 import { BuilderError, messageOf } from "../errors.ts";
-import { messagesOf, readBytes } from "./call-streams.ts";
 import type { ClientOutput, TarTarget } from "./exporters.ts";
 import { receiveFolder } from "./folder-receiver.ts";
 import { FileSendService } from "./generated/file-send.ts";
+import { pour } from "./pour.ts";
 import { CallError, type CallHandler, type IncomingCall } from "./session-calls.ts";
 
 const placeHeader = "buildkit-attachable-exporter-id";
-const windowBytes = 1024 * 1024;
 
 /**
  * Takes the outputs of a build.
@@ -29,8 +26,9 @@ export function createReceivers(outputs: readonly ClientOutput[]): [path: string
     const place = call.header(placeHeader)[0] ?? "0";
     const output = /^\d{1,4}$/u.test(place) ? outputs[Number(place)] : undefined;
     if (output === undefined) throw new CallError(status.NOT_FOUND, `there is no output ${place}`);
-    if (output.type === "local") await receiveFolder(call, output.folder);
-    else await receiveTar(call, output.to);
+    if (output.type === "local") await receiveFolder(call, output.folder, { deletes: output.mode === "delete" });
+    else if ("to" in output) await receiveTar(call, output.to);
+    else throw new CallError(status.FAILED_PRECONDITION, `output ${place} comes as blobs`);
   };
   return [FileSendService.diffCopy.path, handler];
 }
@@ -45,7 +43,7 @@ async function receiveFile(call: IncomingCall, path: string): Promise<void> {
   const partial = `${path}.${randomBytes(6).toString("hex")}.partial`;
   try {
     await mkdir(dirname(path), { recursive: true });
-    await pour(call, createWriteStream(partial, { flags: "wx", highWaterMark: windowBytes }));
+    await pour(call, createWriteStream(partial, { flags: "wx" }));
     await rename(partial, path);
   } catch (error) {
     await rm(partial, { force: true }).catch(() => undefined);
@@ -54,14 +52,4 @@ async function receiveFile(call: IncomingCall, path: string): Promise<void> {
       cause: error,
     });
   }
-}
-
-async function pour(call: IncomingCall, sink: Writable): Promise<void> {
-  const done = finished(sink, { readable: false });
-  await pipeline(bytesOf(call), sink, { signal: call.signal });
-  await done;
-}
-
-async function* bytesOf(call: IncomingCall): AsyncGenerator<Buffer> {
-  for await (const message of messagesOf(call)) yield readBytes(message);
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import http2, { type ServerHttp2Session } from "node:http2";
-import type { Duplex } from "node:stream";
 import type { Endpoint } from "./address.ts";
+import type { Header } from "./hpack.ts";
+import { Http2Connection } from "./http2-connection.ts";
+import type { Outlet } from "./http2-sender.ts";
 import { answerCall, type CallHandlers } from "./session-calls.ts";
 import { openTunnel } from "./tunnel.ts";
 
@@ -15,9 +16,9 @@ export interface Session {
   close(): Promise<void>;
 }
 
-/** Calls at a time; a Dockerfile build has about three. */
-const maxCalls = 100;
-const windowBytes = 4 * 1024 * 1024;
+/** What the daemon may send of one call, and of all, before we have read it. */
+const callWindowBytes = 4 * 1024 * 1024;
+const windowBytes = 16 * 1024 * 1024;
 
 /**
  * Opens a session: an HTTP/2 server whose only client is the daemon.
@@ -33,37 +34,49 @@ export function openSession(
 ): Session {
   const id = createId();
   const lost = new AbortController();
-  const tunnel = openTunnel(endpoint, {
-    "x-docker-expose-session-uuid": id,
-    "x-docker-expose-session-sharedkey": encodeURIComponent(sharedKey),
-    "x-docker-expose-session-grpc-method": [...handlers.keys()],
-  });
-  const server = serve(tunnel);
   let fault: unknown;
-  const end = (error: Error | null | undefined) => {
+  let server: Http2Connection | undefined;
+  const end = (error: Error) => {
     clearTimeout(silence);
-    lost.abort(error ?? new Error("the session has ended"));
-    server.destroy();
-    tunnel.destroy();
+    lost.abort(error);
+    server?.close(error);
+    void tunnel.close();
   };
   const silence = setTimeout(() => end(new Error(`nothing was heard for ${maxSilenceMs / 1000} s`)), maxSilenceMs);
-  server.on("stream", (stream, ...[, , rawHeaders]) => {
-    silence.refresh();
-    const onFault = (error: unknown) => {
-      fault ??= error;
-    };
-    answerCall(stream, rawHeaders as unknown as string[], { handlers, onFault });
-  });
-  server.on("error", end);
-  server.once("close", () => end(undefined));
-  tunnel.on("error", end);
-  tunnel.once("close", () => end(tunnel.errored));
-  return { id, lost: lost.signal, fault: () => fault, close: () => closeTunnel(tunnel, end) };
+  const onFault = (error: unknown) => {
+    fault ??= error;
+  };
+  const serve = (outlet: Outlet) => {
+    server = new Http2Connection("server", {
+      outlet,
+      windowBytes,
+      streamWindowBytes: callWindowBytes,
+      onHeaders(stream, { headers }) {
+        silence.refresh();
+        answerCall(stream, headers, { handlers, onFault });
+      },
+      onEnd: end,
+    });
+    return server;
+  };
+  const tunnel = openTunnel(endpoint, sessionHeaders(id, sharedKey, handlers), { serve, onEnd: end });
+  return {
+    id,
+    lost: lost.signal,
+    fault: () => fault,
+    async close() {
+      end(new Error("the session was closed"));
+      await tunnel.close();
+    },
+  };
 }
 
-async function closeTunnel(tunnel: Duplex, end: (error: Error) => void): Promise<void> {
-  end(new Error("the session was closed"));
-  if (!tunnel.closed) await new Promise<void>((resolve) => tunnel.once("close", () => resolve()));
+function sessionHeaders(id: string, sharedKey: string, handlers: CallHandlers): Header[] {
+  return [
+    ["x-docker-expose-session-uuid", id],
+    ["x-docker-expose-session-sharedkey", encodeURIComponent(sharedKey)],
+    ...Array.from(handlers.keys(), (path) => ["x-docker-expose-session-grpc-method", path] as const),
+  ];
 }
 
 /** An id as BuildKit's own clients make them: 25 characters of base 36, from 128 random bits. */
@@ -71,19 +84,4 @@ export function createId(): string {
   return BigInt(`0x${randomBytes(16).toString("hex")}`)
     .toString(36)
     .padStart(25, "0");
-}
-
-function serve(tunnel: Duplex): ServerHttp2Session {
-  const server = http2.performServerHandshake(tunnel, {
-    // Each pattern of a .dockerignore is a header of its own: the default of 128 would refuse long ones.
-    maxHeaderListPairs: 1_000_000,
-    maxSessionMemory: 1000,
-    settings: {
-      maxHeaderListSize: 16 * 1024 * 1024,
-      maxConcurrentStreams: maxCalls,
-      initialWindowSize: windowBytes,
-    },
-  });
-  server.setLocalWindowSize(windowBytes);
-  return server;
 }

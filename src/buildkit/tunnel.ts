@@ -3,175 +3,128 @@
  * both ways, are BytesMessage{bytes data=1}; their borders mean nothing, together they are one stream of bytes, on
  * which the DAEMON speaks HTTP/2 as the client. The call stays open as long as the session.
  *
- * It is written on node:http2 and not on grpc-js because whole contexts pass through it: no copy more than needed.
+ * What goes out is laid out at once: a frame of the connection inside is put straight into messages and frames of this
+ * one, in the memory that the socket gets.
  */
-import http2, { type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
-import { Duplex } from "node:stream";
 import type { Endpoint } from "./address.ts";
-import { createFrameReader, frameHeadBytes } from "./grpc-frames.ts";
+import { createBytesReader } from "./bytes-messages.ts";
+import type { Header } from "./hpack.ts";
+import { Http2Connection } from "./http2-connection.ts";
+import type { OnBytes } from "./http2-frames.ts";
+import type { HeaderBlock } from "./http2-header-block.ts";
+import type { Outlet } from "./http2-sender.ts";
+import { MessageOutlet } from "./message-outlet.ts";
+import { SocketOutlet } from "./socket-outlet.ts";
 
 const sessionPath = "/moby.buildkit.v1.Control/Session";
 /** How much the daemon may send before we have read it. */
 const windowBytes = 8 * 1024 * 1024;
-/** One message. The daemon takes up to 4 MiB (old ones) or 16 MiB, and uses its buffers again up to 1 MiB. */
-const maxMessageBytes = 512 * 1024;
-/** Of gRPC's frame and of the BytesMessage. */
-const messageHeadBytes = frameHeadBytes + 1 + 5;
-/** What is given to the tunnel at once and may wait in it. */
-const maxWaitingBytes = 1024 * 1024;
 
-/**
- * Opens a tunnel. It is destroyed with an error when the connection cannot be made, breaks, or when the daemon ends
- * the call; destroying it closes the connection.
- * @param headers of the call; a list stands for a repeated header
- */
-export function openTunnel(endpoint: Endpoint, headers: Record<string, string | string[]>): Duplex {
-  const closed = new AbortController();
-  let connection: ClientHttp2Session | undefined;
-  let call: ClientHttp2Stream | undefined;
-  const opened = endpoint.dial({ signal: closed.signal }).then((socket) => {
-    if (closed.signal.aborted) return void socket.destroy();
-    connection = openConnection(tunnel, socket, endpoint.origin);
-    call = openCall(tunnel, connection, headers);
-  });
-  const pool: Pool = [];
-  /** What is written before there is a connection waits for it. */
-  const sendAll = (chunks: readonly Buffer[], done: Done) => {
-    if (call !== undefined) send(call, chunks, { pool, done });
-    else void opened.then(() => (call === undefined ? done(sessionEnded()) : send(call, chunks, { pool, done })), done);
-  };
-  const tunnel = new Duplex({
-    writableHighWaterMark: maxWaitingBytes,
-    readableHighWaterMark: maxWaitingBytes,
-    read: () => void call?.resume(),
-    write: (chunk: Buffer, _encoding, done) => sendAll([chunk], done),
-    writev: (chunks, done) =>
-      sendAll(
-        chunks.map(({ chunk }) => chunk as Buffer),
-        done,
-      ),
-    final: (done) => (call === undefined ? done() : void call.end(done)),
-    destroy: (error, done) => {
-      closed.abort(error ?? sessionEnded());
-      call?.close(http2.constants.NGHTTP2_CANCEL);
-      connection?.destroy();
-      done(error);
-    },
-  });
-  opened.catch((error: Error) => tunnel.destroy(error));
-  return tunnel;
+/** What is at our end of a tunnel: it is given what comes, and told when there is room for what goes. */
+export type Inner = Pick<Http2Connection, "receive" | "pump">;
+
+export interface Tunnel {
+  /** Ends the call and the connection; resolves when it is closed. */
+  close(): Promise<void>;
 }
 
-/** Messages that may be used again: a new one each time would cost a page fault for every 4 KiB that is sent. */
-type Pool = Buffer[];
-type Done = (error?: Error | null) => void;
-
-function openConnection(tunnel: Duplex, socket: Socket, origin: string): ClientHttp2Session {
-  const connection = http2.connect(origin, {
-    createConnection: () => socket,
-    settings: { initialWindowSize: windowBytes, enablePush: false },
+/**
+ * Opens a tunnel.
+ * @param headers of the call; a name may come repeatedly
+ * @param options.serve makes what is at our end, when there is a connection
+ * @param options.onEnd hears once why the tunnel is over: it could not be opened, broke, or the daemon has ended it
+ */
+export function openTunnel(
+  endpoint: Endpoint,
+  headers: readonly Header[],
+  { serve, onEnd }: { serve: (outlet: Outlet) => Inner; onEnd: (reason: Error) => void },
+): Tunnel {
+  const closed = new AbortController();
+  const { signal } = closed;
+  let connection: Http2Connection | undefined;
+  const onBytes: OnBytes = (chunk, start, end) => connection?.receive(chunk, start, end);
+  const opening = endpoint.dial({ signal, onBytes }).then((socket) => {
+    const request = [...requestHeaders(endpoint.origin), ...headers];
+    connection = openCall(socket, request, { serve, onEnd, signal });
+    return socket;
   });
-  connection.once("connect", () => connection.setLocalWindowSize(windowBytes));
-  connection.on("error", (error) => tunnel.destroy(error));
-  connection.once("close", () => tunnel.destroy(new Error("the connection has ended")));
+  opening.catch(onEnd);
+  return {
+    async close() {
+      closed.abort(new Error("the session was closed"));
+      const socket = await opening.catch(() => undefined);
+      if (socket !== undefined && !socket.closed) await new Promise<void>((resolve) => socket.once("close", resolve));
+    },
+  };
+}
+
+function requestHeaders(origin: string): Header[] {
+  const { protocol, host } = new URL(origin);
+  return [
+    [":method", "POST"],
+    [":scheme", protocol.slice(0, -1)],
+    [":authority", host],
+    [":path", sessionPath],
+    ["content-type", "application/grpc"],
+    ["te", "trailers"],
+  ];
+}
+
+interface CallOptions {
+  readonly serve: (outlet: Outlet) => Inner;
+  readonly onEnd: (reason: Error) => void;
+  readonly signal: AbortSignal;
+}
+
+function openCall(socket: Socket, headers: readonly Header[], { serve, onEnd, signal }: CallOptions): Http2Connection {
+  const outlet = new SocketOutlet(socket, () => connection.pump());
+  const connection = new Http2Connection("client", {
+    outlet,
+    windowBytes,
+    streamWindowBytes: windowBytes,
+    onHeaders: (_, block) => refuse(block),
+    onEnd(reason) {
+      outlet.end();
+      onEnd(reason);
+    },
+    onRoom() {
+      messages.catchUp();
+      inner.pump();
+    },
+  });
+  const call = connection.request(headers);
+  const messages = new MessageOutlet(call);
+  const inner = serve(messages);
+  call.listen({
+    onBytes: createBytesReader((chunk, start, end) => inner.receive(chunk, start, end)),
+    onEnd: () => connection.close(new Error("BuildKit has ended the session")),
+  });
+  socket.on("error", (error) => connection.close(error));
+  socket.once("close", () => connection.close(new Error("the connection has ended")));
+  call.signal.addEventListener("abort", () => connection.close(call.signal.reason as Error), { once: true });
+  const close = () => void socket.destroy();
+  signal.addEventListener("abort", close, { once: true });
+  if (signal.aborted) close();
   return connection;
 }
 
-/** Starts the call and lets the tunnel have what comes. */
-function openCall(
-  tunnel: Duplex,
-  connection: ClientHttp2Session,
-  headers: Record<string, string | string[]>,
-): ClientHttp2Stream {
-  const call = connection.request(
-    { ":method": "POST", ":path": sessionPath, "content-type": "application/grpc", te: "trailers", ...headers },
-    { endStream: false },
-  );
-  call.on("error", (error) => tunnel.destroy(error));
-  call.on("response", (answer) => refuse(tunnel, answer["grpc-status"], answer["grpc-message"]));
-  call.on("trailers", (answer) => refuse(tunnel, answer["grpc-status"], answer["grpc-message"]));
-  call.once("close", () => tunnel.destroy(new Error("BuildKit has ended the session")));
-  const read = createFrameReader((message) => {
-    if (!tunnel.push(dataOf(message))) call.pause();
-  });
-  call.on("data", (chunk: Buffer) => {
-    try {
-      read(chunk);
-    } catch (error) {
-      tunnel.destroy(error as Error);
-    }
-  });
-  return call;
-}
-
-function sessionEnded(): Error {
-  return new Error("the session has ended");
-}
-
-/** Sends chunks as messages; the pieces are copied once, into messages that are full as long as there is more. */
-function send(call: ClientHttp2Stream, chunks: readonly Buffer[], { pool, done }: { pool: Pool; done: Done }): void {
-  let roomy = true;
-  let message = pool.pop() ?? createMessage();
-  let end = messageHeadBytes;
-  const sendMessage = () => {
-    if (call.destroyed || call.writableEnded) return;
-    const sent = message;
-    roomy = call.write(writeMessageHead(sent, end), () => pool.push(sent));
-    message = pool.pop() ?? createMessage();
-    end = messageHeadBytes;
-  };
-  for (const chunk of chunks) {
-    for (let start = 0; start < chunk.length; ) {
-      const copied = chunk.copy(message, end, start);
-      start += copied;
-      end += copied;
-      if (end === message.length) sendMessage();
-    }
-  }
-  if (end > messageHeadBytes) sendMessage();
-  pool.push(message);
-  if (call.destroyed) done(sessionEnded());
-  else if (roomy) done();
-  else whenRoomy(call, done);
-}
-
-function whenRoomy(call: ClientHttp2Stream, done: Done): void {
-  const go = () => {
-    call.off("drain", go).off("close", go);
-    done();
-  };
-  call.on("drain", go).on("close", go);
-}
-
-function createMessage(): Buffer {
-  return Buffer.allocUnsafeSlow(maxMessageBytes);
-}
-
-/** Writes the heads of gRPC's frame and of the BytesMessage before the data that ends at `end`. */
-function writeMessageHead(message: Buffer, end: number): Buffer {
-  const bytes = end - messageHeadBytes;
-  message[0] = 0;
-  message.writeUInt32BE(end - frameHeadBytes, 1);
-  message[frameHeadBytes] = 0x0a;
-  // The length as a varint, padded to a fixed width.
-  for (let index = 0; index < 5; index++) {
-    message[frameHeadBytes + 1 + index] = ((bytes / 128 ** index) & 0x7f) | (index < 4 ? 0x80 : 0);
-  }
-  return message.subarray(0, end);
-}
-
-/** The data of a BytesMessage, uncopied. */
-function dataOf(message: Buffer): Buffer {
-  if (message.length === 0) return message;
-  if (message[0] !== 0x0a) throw new Error("BuildKit sends something on the session that is no BytesMessage");
-  let at = 1;
-  while ((message[at] as number) >= 0x80) at++;
-  return message.subarray(at + 1);
-}
-
-function refuse(tunnel: Duplex, code: unknown, message: unknown): void {
+/** Throws where the daemon answers with anything but a running call. */
+function refuse({ headers }: HeaderBlock): void {
+  const find = (name: string) => headers.find((header) => header[0] === name)?.[1];
+  const [http = "200", code] = [find(":status"), find("grpc-status")];
+  if (http !== "200") throw new Error(`BuildKit answers the session with HTTP status ${http}`);
   if (code === undefined) return;
-  const text = typeof message === "string" ? decodeURIComponent(message) : "";
-  tunnel.destroy(new Error(`BuildKit has ended the session with gRPC status ${String(code)}: ${text}`));
+  throw new Error(
+    `BuildKit has ended the session with gRPC status ${code}: ${readMessage(find("grpc-message") ?? "")}`,
+  );
+}
+
+/** It is percent-encoded, unless somebody does it wrong. */
+function readMessage(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

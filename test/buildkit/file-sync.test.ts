@@ -209,7 +209,8 @@ test("with the same shared key the second upload reads only what changed", async
     const { output } = await buildOnce({ context, sharedKey });
     expect(output).toBe(text);
   }
-  expect(reads).toEqual(["changed", "same", "changed"]);
+  // The daemon asks for several files at once, in no order of its own.
+  expect([...reads.slice(0, 2).sort(), ...reads.slice(2)]).toEqual(["changed", "same", "changed"]);
 });
 
 test("a device is refused by name", async () => {

@@ -2,9 +2,10 @@ import { randomInt } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { type Filter, walkContext } from "../../src/buildkit/context-walk.ts";
 import type { Context } from "../../src/model/context.ts";
+import { createRandom } from "../random.ts";
 import { readGolden } from "./golden/golden.ts";
 import { createMemoryContext, folder, link, type Sketch } from "./memory-context.ts";
-import { createRandom, drawPatterns, drawTree, type Tree } from "./random-tree.ts";
+import { drawPatterns, drawTree, type Tree } from "./random-tree.ts";
 
 const { signal } = new AbortController();
 

@@ -16,7 +16,7 @@ import {
 /** Reads frames with the code that is generated from proto/fsutil.proto. */
 function decodeFrames(bytes: Buffer): Packet[] {
   const packets: Packet[] = [];
-  createFrameReader((message) => packets.push(Packet.decode(message)))(bytes);
+  createFrameReader((message) => packets.push(Packet.decode(message)))(bytes, 0, bytes.length);
   return packets;
 }
 
@@ -93,7 +93,7 @@ test("frames are found wherever the stream is cut", () => {
   for (let size = 1; size < bytes.length; size++) {
     const lengths: number[] = [];
     const read = createFrameReader((message) => lengths.push(message.length));
-    for (let at = 0; at < bytes.length; at += size) read(bytes.subarray(at, at + size));
+    for (let at = 0; at < bytes.length; at += size) read(bytes, at, Math.min(bytes.length, at + size));
     expect(lengths).toEqual([0, 2, 12, 2]);
   }
 });
@@ -102,5 +102,5 @@ test.for([
   ["compressed", [1, 0, 0, 0, 0]],
   ["16777217 bytes", [0, 1, 0, 0, 1]],
 ] as const)("a message that is %s is refused", ([text, bytes]) => {
-  expect(() => createFrameReader(() => undefined)(Buffer.from(bytes))).toThrow(text);
+  expect(() => createFrameReader(() => undefined)(Buffer.from(bytes), 0, bytes.length)).toThrow(text);
 });

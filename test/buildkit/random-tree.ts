@@ -1,15 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-
-/** Numbers that look random and are the same for the same seed. */
-export interface Random {
-  /** A whole number from 0 to below `end`. */
-  below(end: number): number;
-  pick<T>(list: readonly T[]): T;
-  /** True once in `times`. */
-  oneIn(times: number): boolean;
-}
+import type { Random } from "../random.ts";
 
 /** What lies at a path on disk. */
 export type Node =
@@ -53,23 +45,6 @@ const names = [
   ],
   ...["é", "e\u0301", "日本語", "😀", "über.txt", "naïve file.md", "nb\u00a0space"],
 ];
-
-/** A generator of numbers: "mulberry32", 32 bits of state. */
-export function createRandom(seed: number): Random {
-  let state = seed >>> 0;
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-  const below = (end: number) => Math.floor(next() * end);
-  return {
-    below,
-    pick: (list) => list[below(list.length)] as (typeof list)[number],
-    oneIn: (times) => below(times) === 0,
-  };
-}
 
 /** Draws a tree of up to `count` nodes: all modes, links to files, folders, nowhere, outwards and in circles. */
 export function drawTree(random: Random, count: number): Tree {

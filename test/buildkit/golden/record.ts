@@ -10,7 +10,8 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Definition, Op } from "../../../src/buildkit/generated/pb.ts";
-import { createRandom, drawPatterns, drawTree, type Random, type Tree, writeTree } from "../random-tree.ts";
+import { createRandom, type Random } from "../../random.ts";
+import { drawPatterns, drawTree, type Tree, writeTree } from "../random-tree.ts";
 import type { Golden } from "./golden.ts";
 
 const [address = "", buildctl = "", seed = "1", count = "100"] = process.argv.slice(2);
