@@ -48,10 +48,16 @@ export class BlobFolder {
     return (await this.#readIndex()).find(({ annotations }) => annotations?.[nameKey] === name)?.digest;
   }
 
-  /** Puts a descriptor into the index under a name, in place of what had it. */
-  async tag(name: string, descriptor: Descriptor): Promise<void> {
-    const others = (await this.#readIndex()).filter(({ annotations }) => annotations?.[nameKey] !== name);
-    const named = { ...descriptor, annotations: { ...descriptor.annotations, [nameKey]: name } };
+  /**
+   * Puts a descriptor into the index under a name, in place of what had it.
+   * @param more annotations that are part of the name
+   */
+  async tag(name: string, descriptor: Descriptor, more: Readonly<Record<string, string>> = {}): Promise<void> {
+    const marks = { ...more, [nameKey]: name };
+    const has = ({ annotations }: Descriptor) =>
+      Object.entries(marks).every(([key, value]) => annotations?.[key] === value);
+    const others = (await this.#readIndex()).filter((other) => !has(other));
+    const named = { ...descriptor, annotations: { ...descriptor.annotations, ...marks } };
     const index = { schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json" };
     await this.#replace("index.json", { ...index, manifests: [...others, named] });
     await this.#replace("oci-layout", { imageLayoutVersion: "1.0.0" });
@@ -66,7 +72,9 @@ export class BlobFolder {
       const { manifests = [] } = JSON.parse(text) as { manifests?: readonly Descriptor[] };
       return manifests;
     } catch (cause) {
-      throw new BuilderError("output_failed", `"${path}" is no index of a cache: ${messageOf(cause)}`, { cause });
+      throw new BuilderError("output_failed", `"${path}" is no index of an image layout: ${messageOf(cause)}`, {
+        cause,
+      });
     }
   }
 

@@ -1,4 +1,4 @@
-import { type IncomingMessage, request as sendRequest } from "node:http";
+import { type ClientRequest, type IncomingMessage, request as sendRequest } from "node:http";
 import { text } from "node:stream/consumers";
 import { BuilderError, messageOf } from "../errors.ts";
 import type { Endpoint } from "./address.ts";
@@ -39,7 +39,46 @@ export async function* followEngine(
 ): AsyncGenerator<Readonly<Record<string, unknown>>> {
   const answer = await send(engine, call, signal);
   try {
+    yield* readEngine(engine, answer);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
+}
+
+/**
+ * Reads an answer that is a stream of JSON values.
+ * @throws BuilderError `buildkit_unreachable` where it breaks off
+ */
+export async function* readEngine(
+  engine: Engine,
+  answer: IncomingMessage,
+): AsyncGenerator<Readonly<Record<string, unknown>>> {
+  try {
     for await (const line of linesOf(answer)) yield asRecord(JSON.parse(line));
+  } catch (error) {
+    throw unreachable(engine, error);
+  }
+}
+
+/**
+ * Begins to send a Docker engine something large. The caller writes it to the request and ends or destroys that.
+ * @returns the request, and its answer, which fails as `askEngine` does
+ */
+export async function openUpload(
+  engine: Engine,
+  call: Call,
+  { signal }: { signal: AbortSignal },
+): Promise<{ request: ClientRequest; answer: Promise<IncomingMessage> }> {
+  try {
+    const { request, answered } = await open(engine, call, signal);
+    const answer = answered.then(
+      (given) => checkAnswer(engine, given),
+      (error) => Promise.reject(unreachable(engine, error)),
+    );
+    // Whoever gives the request up does not ask for its answer.
+    answer.catch(() => undefined);
+    return { request, answer };
   } catch (error) {
     signal.throwIfAborted();
     throw unreachable(engine, error);
@@ -57,26 +96,38 @@ async function* linesOf(answer: IncomingMessage): AsyncGenerator<string> {
   if (rest.trim() !== "") yield rest;
 }
 
-async function send(engine: Engine, { method, path, headers }: Call, signal: AbortSignal): Promise<IncomingMessage> {
+async function send(engine: Engine, call: Call, signal: AbortSignal): Promise<IncomingMessage> {
   try {
-    const socket = await engine.dialEngine({ signal });
-    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-      const options = { method, path, headers: { host: "docker", ...headers }, signal };
-      const request = sendRequest({ ...options, createConnection: () => socket }, resolve);
-      request.on("error", reject).end();
-      socket.once("close", () => reject(new Error("the connection was closed")));
-    });
-    // Whoever reads hears of an error by that; one who has left does not want to.
-    answer.on("error", () => undefined).once("close", () => socket.destroy());
-    if ((answer.statusCode ?? 0) < 300) return answer;
-    throw new BuilderError(
-      "buildkit_refused",
-      `the Docker engine at "${engine.address}" answered ${answer.statusCode}: ${reasonIn(await readAll(answer))}`,
-    );
+    const { request, answered } = await open(engine, call, signal);
+    request.end();
+    return await checkAnswer(engine, await answered);
   } catch (error) {
     signal.throwIfAborted();
     throw error instanceof BuilderError ? error : unreachable(engine, error);
   }
+}
+
+/** Begins a call on a connection of its own. */
+async function open(engine: Engine, { method, path, headers }: Call, signal: AbortSignal) {
+  const socket = await engine.dialEngine({ signal });
+  const { promise: answered, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const options = { method, path, headers: { host: "docker", ...headers }, signal };
+  const request = sendRequest({ ...options, createConnection: () => socket }, (answer) => {
+    // Whoever reads hears of an error by that; one who has left does not want to.
+    answer.on("error", () => undefined).once("close", () => socket.destroy());
+    resolve(answer);
+  });
+  request.on("error", reject);
+  socket.once("close", () => reject(new Error("the connection was closed")));
+  return { request, answered };
+}
+
+async function checkAnswer({ address }: Engine, answer: IncomingMessage): Promise<IncomingMessage> {
+  if ((answer.statusCode ?? 0) < 300) return answer;
+  throw new BuilderError(
+    "buildkit_refused",
+    `the Docker engine at "${address}" answered ${answer.statusCode}: ${reasonIn(await readAll(answer))}`,
+  );
 }
 
 async function readAll(answer: IncomingMessage): Promise<string> {

@@ -8,7 +8,7 @@
 import { BuilderError } from "../errors.ts";
 import type { BuildEvent } from "../model/build-event.ts";
 import { askEngine, type Engine, followEngine } from "./engine-api.ts";
-import type { ImageOutput } from "./exporters.ts";
+import type { ClientOutput, ImageOutput } from "./exporters.ts";
 import { type Exporter, SolveRequest } from "./generated/control.ts";
 
 /** What an engine shows a registry: the account whole, for it pushes by itself. */
@@ -21,9 +21,16 @@ interface EngineBuild {
   readonly onEvent: (event: BuildEvent) => void;
 }
 
-/** Says a build in the words of an engine: images go into its store, and are pushed later. */
-export function forEngine(request: SolveRequest): SolveRequest {
-  const exporters = request.exporters.map(intoStore);
+/**
+ * Says a build in the words of an engine: images go into its store, and are pushed later.
+ * @param outputs of the build, in the order of the request's exporters
+ */
+export function forEngine(request: SolveRequest, outputs: readonly ClientOutput[]): SolveRequest {
+  const exporters = request.exporters.map((exporter, place) => {
+    const output = outputs[place];
+    const isOurs = output !== undefined && "isEngine" in output && output.isEngine === true;
+    return isOurs || exporter.type === "image" ? intoStore(exporter) : exporter;
+  });
   return SolveRequest.fromPartial({
     ...request,
     exporters,
@@ -32,8 +39,7 @@ export function forEngine(request: SolveRequest): SolveRequest {
   });
 }
 
-function intoStore({ type, attrs: given }: Exporter): Exporter {
-  if (type !== "image") return { type, attrs: given };
+function intoStore({ attrs: given }: Exporter): Exporter {
   const { push: _push, "push-by-digest": _byDigest, "registry.insecure": _insecure, ...attrs } = given;
   return { type: "moby", attrs };
 }

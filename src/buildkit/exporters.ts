@@ -35,6 +35,14 @@ export type ClientOutput =
       readonly type: "oci" | "docker";
       readonly names?: readonly string[];
       readonly to: TarTarget;
+      /** What is written to is a Docker engine: one that builds by itself puts the image into its own store instead. */
+      readonly isEngine?: boolean;
+    })
+  | (ImageOptions & {
+      /** An image in a folder of OCI's layout; other images there stay. One at most. */
+      readonly type: "oci";
+      readonly names?: readonly string[];
+      readonly folder: string;
     })
   | {
       /** The files of the image as one tar. */
@@ -43,9 +51,11 @@ export type ClientOutput =
       readonly attrs?: Readonly<Record<string, string>>;
     }
   | {
-      /** The files of the image in a folder; what is there already stays unless it is in the way. */
+      /** The files of the image in a folder. */
       readonly type: "local";
       readonly folder: string;
+      /** What is there and not in the image: it stays unless it is in the way (copy, the default), or is deleted. */
+      readonly mode?: "copy" | "delete";
       readonly attrs?: Readonly<Record<string, string>>;
     };
 
@@ -62,8 +72,13 @@ export function createExporters(outputs: {
 }
 
 function clientExporter(output: ClientOutput): Exporter {
-  if (output.type === "tar" || output.type === "local") return { type: output.type, attrs: { ...output.attrs } };
+  if (output.type === "tar") return { type: output.type, attrs: { ...output.attrs } };
+  if (output.type === "local") {
+    const { type, mode, attrs } = output;
+    return { type, attrs: { ...attrs, ...(mode !== undefined && { mode }) } };
+  }
   const attrs = imageAttrs(output);
+  if ("folder" in output) attrs.tar = "false";
   if (output.names !== undefined && output.names.length > 0) attrs.name = output.names.join(",");
   return { type: output.type, attrs };
 }

@@ -3,25 +3,27 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { finished } from "node:stream/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { parseAddress } from "../../src/buildkit/address.ts";
 import { createBuildkit } from "../../src/buildkit/client.ts";
 import { finishInEngine } from "../../src/buildkit/engine-image.ts";
+import { openImageLoad } from "../../src/buildkit/engine-load.ts";
 import type { BuildRequest } from "../../src/buildkit/solve-request.ts";
 import type { TlsFiles } from "../../src/buildkit/tls-files.ts";
 import { createLog } from "../../src/log.ts";
 import type { BuildEvent } from "../../src/model/build-event.ts";
 import { startChild } from "../../src/parts/child.ts";
 import { findProgram } from "../../src/parts/find-program.ts";
+import { freePort } from "../../src/parts/free-port.ts";
 import { readDigest } from "../../src/registry/manifest.ts";
 import { account, startAuthRegistry } from "../registry/auth-registry.ts";
 import { createAuthority, createCertificate } from "./certificates.ts";
-import { freePort } from "./daemons.ts";
 import { createMemoryContext } from "./memory-context.ts";
 
 /*
- * Left out where there is no dockerd (vitest.config.ts says so): a Docker engine is nothing that tests may install.
+ * CI installs a Docker engine for these. Elsewhere they are left out where there is none, and vitest.config.ts says so.
  */
 const run = promisify(execFile);
 const log = createLog("silent");
@@ -112,6 +114,35 @@ test("of-builder build takes an engine for its BuildKit, and pushes by it", asyn
   }
   const stored = await readDigest(image, { insecure: true, credentials: async () => undefined, signal });
   expect(stored).toMatch(/^sha256:/);
+});
+
+test("what another BuildKit builds is loaded into the engine of DOCKER_HOST, and what the engine builds into its store", async () => {
+  const place = join(folder, "loaded");
+  await mkdir(join(place, "one"), { recursive: true });
+  await writeFile(join(place, "one", "Dockerfile"), "FROM scratch\nCOPY Dockerfile /\n");
+  const main = resolve("src/cli/main.ts");
+  for (const [tag, buildkit, ...options] of [
+    ["remote", inject("buildkit"), "--load"],
+    ["own", `docker://${socket}`, "-o", "type=docker"],
+  ]) {
+    const image = `of-builder.example/loaded:${tag}`;
+    const functions = `functions: {one: {lang: dockerfile, handler: ./one, image: '${image}'}}`;
+    await writeFile(join(place, "stack.yml"), `provider: {name: openfaas}\n${functions}\n`);
+    const env = { ...process.env, BUILDKIT_HOST: buildkit, buildkit_force: "true", DOCKER_HOST: `unix://${socket}` };
+    await run(process.execPath, [main, "build", ...options], { cwd: place, env });
+    expect(JSON.parse(await ask("GET", `/images/${image}/json`))).toMatchObject({
+      RepoTags: expect.arrayContaining([image]),
+    });
+  }
+});
+
+test("what an engine does not take, and one that is not there, fail the build that should be loaded", async () => {
+  const sink = await openImageLoad({ address: `docker://${socket}` }, { signal });
+  const ended = finished(sink);
+  sink.end("no tar at all".repeat(1000));
+  await expect(ended).rejects.toMatchObject({ code: expect.stringMatching(/^(output_failed|buildkit_refused)$/) });
+  const nowhere = openImageLoad({ address: `docker://${join(folder, "nowhere.sock")}` }, { signal });
+  await expect(nowhere).rejects.toMatchObject({ code: "buildkit_unreachable" });
 });
 
 test("an image is pushed by the engine, under each of its names, and the registry's digest is told", async () => {

@@ -6,48 +6,14 @@ import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { expect, inject, test } from "vitest";
-import type { ImageOptions, ImageOutput } from "../../src/buildkit/exporters.ts";
-import type { BuildRequest } from "../../src/buildkit/solve-request.ts";
+import type { ImageOptions } from "../../src/buildkit/exporters.ts";
 import { createMemoryContext, link } from "./memory-context.ts";
 import { buildOnce } from "./one-build.ts";
+import { files, type Manifest, push, readManifest } from "./pushed-image.ts";
 import { createScratch } from "./scratch-folder.ts";
 
 const run = promisify(execFile);
 const epoch = 1_234_567_890;
-
-interface Manifest {
-  readonly mediaType: string;
-  readonly annotations?: Record<string, string>;
-  readonly config: { readonly digest: string; readonly mediaType: string };
-  readonly layers: readonly { readonly mediaType: string; readonly annotations?: Record<string, string> }[];
-  readonly manifests?: readonly { readonly digest: string; readonly annotations?: Record<string, string> }[];
-}
-
-/** Reads from the suite's registry; undefined where it has no such manifest. */
-async function readManifest(repository: string, reference: string): Promise<Manifest | undefined> {
-  const types = ["oci.image.manifest.v1", "oci.image.index.v1", "docker.distribution.manifest.v2"];
-  const accept = types.map((type) => `application/vnd.${type}+json`).join(", ");
-  const url = `http://${inject("registry")}/v2/${repository}/manifests/${reference}`;
-  const response = await fetch(url, { headers: { accept } });
-  return response.ok ? ((await response.json()) as Manifest) : undefined;
-}
-
-function files(): Record<string, string> {
-  return { Dockerfile: "FROM scratch\nCOPY a.txt /\n", "a.txt": `a ${randomUUID()}` };
-}
-
-async function push(options: ImageOptions & Partial<ImageOutput>, request: Partial<BuildRequest> = {}) {
-  const repository = `outputs/${randomUUID()}`;
-  const names = [`${inject("registry")}/${repository}:one`];
-  const built = await buildOnce({
-    context: createMemoryContext(files()),
-    image: { names, push: true, insecure: true, ...options },
-    ...request,
-  });
-  expect(built.error).toBeUndefined();
-  const manifest = await readManifest(repository, built.result?.digest ?? "");
-  return { ...built, repository, manifest };
-}
 
 test("an image gets several names in one push", async () => {
   const repository = `outputs/${randomUUID()}`;
@@ -127,30 +93,6 @@ test("an image for several platforms is an index; its files come back in a folde
   expect(await readFile(join(folder, "linux_arm64/word"), "utf8")).toBe("arm64");
 });
 
-test("provenance and SBOM are not made unless they are asked for", async () => {
-  const { manifest } = await push({});
-  expect(manifest?.manifests).toBeUndefined();
-  expect(manifest?.layers).toHaveLength(1);
-});
-
-test.for(["min", "max"] as const)("provenance %s is attached", async (provenance) => {
-  const { manifest, repository } = await push({}, { provenance });
-  const attached = manifest?.manifests?.find(
-    ({ annotations }) => annotations?.["vnd.docker.reference.type"] === "attestation-manifest",
-  );
-  const attestation = await readManifest(repository, attached?.digest ?? "");
-  expect(attestation?.layers[0]?.annotations?.["in-toto.io/predicate-type"]).toContain("slsa.dev/provenance");
-});
-
-test("an SBOM is made by the scanner that is named", async () => {
-  const { error } = await buildOnce({
-    context: createMemoryContext(files()),
-    sbom: { generator: `${inject("registry")}/no/scanner:1` },
-    image: { names: ["example.com/x:y"], push: false, insecure: false },
-  });
-  expect(error?.message).toContain("/no/scanner:1");
-});
-
 test.for(["oci", "docker"] as const)("an image comes back as %s tar", async (type) => {
   const folder = await createScratch();
   const file = join(folder, "deep", "image.tar");
@@ -164,6 +106,35 @@ test.for(["oci", "docker"] as const)("an image comes back as %s tar", async (typ
   const [image] = (JSON.parse(stdout) as Manifest).manifests ?? [];
   expect(image?.digest).toBe(result?.digest);
   expect(image?.annotations?.["io.containerd.image.name"]).toBe("example.com/a/b:c");
+});
+
+test("an image comes back to a folder of OCI's layout, beside the images that lie there", async () => {
+  const folder = join(await createScratch(), "layout");
+  const build = (tag: string) =>
+    buildOnce({
+      context: createMemoryContext(files()),
+      exports: [{ type: "oci", folder, names: [`example.com/a/b:${tag}`] }],
+    });
+  const digests = [await build("one"), await build("two"), await build("one")].map(({ error, result }) => {
+    expect(error).toBeUndefined();
+    return result?.digest ?? "";
+  });
+  const { manifests } = JSON.parse(await readFile(join(folder, "index.json"), "utf8")) as Manifest;
+  expect(manifests?.map(({ digest, annotations }) => [digest, annotations?.["io.containerd.image.name"]])).toEqual([
+    [digests[1], "example.com/a/b:two"],
+    [digests[2], "example.com/a/b:one"],
+  ]);
+  const blob = (digest = "") => readFile(join(folder, "blobs", digest.replace(":", "/")), "utf8");
+  const manifest = JSON.parse(await blob(digests[2])) as Manifest;
+  expect(JSON.parse(await blob(manifest.config.digest))).toHaveProperty("rootfs");
+  expect(JSON.parse(await readFile(join(folder, "oci-layout"), "utf8"))).toEqual({ imageLayoutVersion: "1.0.0" });
+});
+
+test("two folders of OCI's layout are told to be one too many", async () => {
+  const folder = await createScratch();
+  const exports = ["one", "two"].map((name) => ({ type: "oci", folder: join(folder, name) }) as const);
+  const { error } = await buildOnce({ context: createMemoryContext(files()), exports });
+  expect(error).toMatchObject({ code: "usage", message: expect.stringContaining("2 outputs of type oci") });
 });
 
 test("the files come back as a tar, to wherever it is to go", async () => {
@@ -257,6 +228,28 @@ test("the files of an image come back to a folder with modes, links and times", 
   expect(await readlink(join(folder, "d/link"))).toBe("../../etc/passwd");
   expect((await lstat(join(folder, "second"))).ino).toBe((await lstat(join(folder, "d/file"))).ino);
   expect((await readdir(folder)).sort()).toEqual(["d", "nothing", "second", "sp ace é"].sort());
+});
+
+test("D7 a folder that is to hold nothing else loses the rest, and nothing is deleted through a link", async () => {
+  const scratch = await createScratch();
+  const [folder, outside] = [join(scratch, "out"), join(scratch, "outside")];
+  for (const path of [outside, join(folder, "kept"), join(folder, "old/deep")]) await mkdir(path, { recursive: true });
+  for (const path of ["outside/precious", "out/kept/old", "out/old/deep/file", "out/a.txt", "out/file"])
+    await writeFile(join(scratch, path), "old");
+  await symlink(outside, join(folder, "link"));
+  await symlink(outside, join(folder, "kept/link"));
+  const context = createMemoryContext({
+    Dockerfile: "FROM scratch\nCOPY a.txt b /kept/\nCOPY a.txt /\n",
+    "a.txt": "new",
+    b: "b",
+  });
+  const build = (mode: "copy" | "delete") => buildOnce({ context, exports: [{ type: "local", folder, mode }] });
+  expect((await build("copy")).error).toBeUndefined();
+  expect((await readdir(folder)).sort()).toEqual(["a.txt", "file", "kept", "link", "old"]);
+  expect((await build("delete")).error).toBeUndefined();
+  expect((await readdir(folder, { recursive: true })).sort()).toEqual(["a.txt", "kept", "kept/a.txt", "kept/b"]);
+  expect(await readFile(join(folder, "a.txt"), "utf8")).toBe("new");
+  expect(await readdir(outside)).toEqual(["precious"]);
 });
 
 test("D7 links that lie in the target folder, or come with the image, lead nothing out of it", async () => {
