@@ -1,9 +1,10 @@
-import { connect, type Socket } from "node:net";
+import { connect, type OnReadOpts, type Socket } from "node:net";
 import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
 import { BuilderError } from "../errors.ts";
 import { upgradeToGrpc } from "./engine-upgrade.ts";
 import { ContentClient } from "./generated/content.ts";
 import { ControlClient } from "./generated/control.ts";
+import type { OnBytes } from "./http2-frames.ts";
 import { type Prepare, PreparedCredentials } from "./prepared-credentials.ts";
 import { createTls, type Secure, type TlsFiles } from "./tls-files.ts";
 
@@ -17,8 +18,11 @@ export interface Endpoint {
   openControl(): ControlClient;
   /** The same for the daemon's blobs. */
   openContent(): ContentClient;
-  /** Makes a connection that is ready for HTTP/2. The caller destroys it. */
-  dial(options: { signal: AbortSignal }): Promise<Socket>;
+  /**
+   * Makes a connection that is ready for HTTP/2. The caller destroys it.
+   * @param options.onBytes gets what comes, from when the promise has resolved; without it the socket is to be read
+   */
+  dial(options: { signal: AbortSignal; onBytes?: OnBytes }): Promise<Socket>;
   /** Only of a Docker engine: makes a connection for its own API, HTTP/1.1. */
   readonly dialEngine?: (options: { signal: AbortSignal }) => Promise<Socket>;
 }
@@ -27,6 +31,8 @@ export interface Endpoint {
 const maxMessageBytes = 16 * 1024 * 1024;
 /** Until a connection stands: TCP, TLS and a Docker engine's upgrade. */
 const dialLimitMs = 10_000;
+/** What is read from a connection at once. */
+const readBytes = 256 * 1024;
 const engineSocket = "/var/run/docker.sock";
 
 const channelOptions = {
@@ -61,7 +67,7 @@ interface Place {
   readonly target: string;
   readonly authority: string;
   readonly secure: Secure | undefined;
-  open(): Socket;
+  open(onread: OnReadOpts | undefined): Socket;
 }
 
 function placeOf(url: URL, tls: TlsFiles | undefined): Place | undefined {
@@ -69,12 +75,17 @@ function placeOf(url: URL, tls: TlsFiles | undefined): Place | undefined {
   if ((isEngine || url.protocol === "tcp:") && url.hostname !== "" && url.port !== "") {
     const host = url.hostname.replace(/^\[|\]$/gu, "");
     const secure = tls && createTls(tls, host);
-    const open = () => connect(Number(url.port), host);
+    const open: Place["open"] = (onread) => connect({ port: Number(url.port), host, ...(onread && { onread }) });
     return { target: `dns:${url.host}`, authority: url.host, secure, open };
   }
   const path = decodeURIComponent(isEngine ? url.pathname || engineSocket : `${url.host}${url.pathname}`);
   if (!(isEngine || url.protocol === "unix:") || path === "" || (isEngine && url.host !== "")) return undefined;
-  return { target: `unix:${path}`, authority: "localhost", secure: undefined, open: () => connect(path) };
+  return {
+    target: `unix:${path}`,
+    authority: "localhost",
+    secure: undefined,
+    open: (onread) => connect({ path, ...(onread && { onread }) }),
+  };
 }
 
 function daemonEndpoint(address: string, place: Place): Endpoint {
@@ -107,7 +118,7 @@ function createEndpoint(address: string, place: Place, { prepare }: { prepare?: 
     origin: `${isSecure ? "https" : "http"}://${place.authority}`,
     openControl: () => new ControlClient(place.target, trust, options),
     openContent: () => new ContentClient(place.target, trust, options),
-    dial: ({ signal }) => dial(place, { prepare, signal }),
+    dial: (given) => dial(place, { prepare, ...given }),
   };
 }
 
@@ -115,21 +126,38 @@ function limited(prepare: PrepareUntil): Prepare {
   return (socket) => prepare(socket, AbortSignal.timeout(dialLimitMs));
 }
 
-async function dial(
-  place: Place,
-  { prepare, signal }: { prepare: PrepareUntil | undefined; signal: AbortSignal },
-): Promise<Socket> {
+interface Dialling {
+  readonly prepare: PrepareUntil | undefined;
+  readonly signal: AbortSignal;
+  readonly onBytes?: OnBytes;
+}
+
+async function dial(place: Place, { prepare, signal, onBytes }: Dialling): Promise<Socket> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(dialLimitMs)]);
-  const socket = place.open().setNoDelay(true);
+  const isReadDirectly = prepare === undefined && onBytes !== undefined;
+  const socket = place.open(isReadDirectly ? readInto(onBytes) : undefined).setNoDelay(true);
   // Between the steps nobody listens, and an error that nobody hears ends the process.
   socket.on("error", () => undefined);
   try {
     await untilConnected(socket, limit);
-    return prepare === undefined ? socket : await prepare(socket, limit);
+    const ready = prepare === undefined ? socket : await prepare(socket, limit);
+    // An upgrade leaves it paused.
+    if (onBytes && !isReadDirectly) ready.on("data", (chunk) => onBytes(chunk, 0, chunk.length)).resume();
+    return ready;
   } catch (error) {
     socket.destroy();
     throw error;
   }
+}
+
+/** All is read into the same memory: a new buffer for each read would cost more than all the rest of reading. */
+function readInto(onBytes: OnBytes): OnReadOpts {
+  const buffer = Buffer.allocUnsafeSlow(readBytes);
+  const callback = (length: number) => {
+    onBytes(buffer, 0, length);
+    return true;
+  };
+  return { buffer, callback };
 }
 
 function untilConnected(socket: Socket, signal: AbortSignal): Promise<void> {

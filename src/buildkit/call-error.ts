@@ -1,38 +1,65 @@
 import { type ServiceError, status } from "@grpc/grpc-js";
 import { BuilderError, messageOf } from "../errors.ts";
 
+interface Advice {
+  readonly pattern: RegExp;
+  /** @param daemon what should answer there: "buildkitd" or "the Docker engine" */
+  readonly fix: (daemon: string) => string;
+}
+
 /** What keeps people from their daemon, by the words of the system or the transport, and what they can do. */
-const advice: readonly { readonly pattern: RegExp; readonly fix: string }[] = [
-  { pattern: /ECONNREFUSED/u, fix: "Nothing listens there: start buildkitd, or correct the address." },
-  { pattern: /ENOENT/u, fix: "There is no such socket: start buildkitd, or correct the address." },
-  { pattern: /EACCES|EPERM/u, fix: "This user may not open the socket: give it the right, or run as one who may." },
-  { pattern: /ENOTFOUND|EAI_AGAIN|Name resolution/u, fix: "The host's name is not known here: correct the address." },
+const advice: readonly Advice[] = [
+  { pattern: /ECONNREFUSED/u, fix: (daemon) => `Nothing listens there: start ${daemon}, or correct the address.` },
+  { pattern: /ENOENT/u, fix: (daemon) => `There is no such socket: start ${daemon}, or correct the address.` },
   {
-    pattern: /EHOSTUNREACH|ENETUNREACH|ETIMEDOUT/u,
-    fix: "There is no way to the host: check the network and firewalls.",
+    pattern: /EACCES|EPERM/u,
+    fix: () => "This user may not open the socket: give it the right (its group, often), or run as one who may.",
+  },
+  {
+    pattern: /ENOTFOUND|EAI_AGAIN|Name resolution|name has no address/u,
+    fix: () => "The host's name is not known here: correct the address.",
+  },
+  {
+    pattern: /EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|no connection came about/u,
+    fix: () => "There is no way to the host: check the network, firewalls and the address.",
   },
   {
     pattern: /[Dd]eadline|nothing was heard/u,
-    fix: "It takes connections and does not answer: look at buildkitd's log, and start it again where it hangs.",
+    fix: (daemon) =>
+      `It takes connections and does not answer: look at ${daemon}'s log, and restart it where it hangs.`,
+  },
+  {
+    pattern: /ECONNRESET|EPIPE|hang up|closed|has ended|was aborted|going away/iu,
+    fix: (daemon) => `The connection broke off: see whether ${daemon} was restarted or killed (memory), and try again.`,
+  },
+  {
+    pattern: /CERT_HAS_EXPIRED|certificate has expired|not yet valid/iu,
+    fix: () => "Renew the daemon's certificate, and see that both clocks are right.",
   },
   {
     pattern: /certificate|self-signed|altnames|ALERT|alert/u,
-    fix: "Correct the TLS settings: who signs the daemon's certificate, its name, and the certificate that it is shown.",
+    fix: () =>
+      "Correct the TLS settings: who signs the daemon's certificate, its name, and the certificate that it is shown.",
   },
   {
     pattern: /wrong version number|packet length too long|EPROTO/u,
-    fix: "What answers there does not speak TLS: correct the address, or leave the TLS settings out.",
+    fix: () => "What answers there does not speak TLS: correct the address, or leave the TLS settings out.",
   },
   {
-    pattern: /Protocol error|Parse Error|PROTOCOL_ERROR/u,
-    fix: "What answers there is no buildkitd: correct the address.",
+    pattern: /Protocol error|Parse Error|PROTOCOL_ERROR|HTTP status code/u,
+    fix: (daemon) => `What answers there is not ${daemon}: correct the address.`,
+  },
+  {
+    pattern: /a Docker engine with BuildKit was expected/u,
+    fix: () => "Correct the address, or update the Docker engine: BuildKit came with 18.09.",
   },
 ];
 
 /** Says that the daemon cannot be reached, or no more. */
 export function describeUnreachable(address: string, cause: unknown): BuilderError {
   const reason = plainReason(messageOf(cause));
-  const fix = advice.find(({ pattern }) => pattern.test(reason))?.fix;
+  const daemon = address.startsWith("docker:") ? "the Docker engine" : "buildkitd";
+  const fix = advice.find(({ pattern }) => pattern.test(reason))?.fix(daemon);
   return new BuilderError("buildkit_unreachable", `BuildKit at "${address}" does not answer: ${reason}`, {
     cause,
     ...(fix !== undefined && { fix }),
@@ -52,7 +79,11 @@ function plainReason(text: string): string {
   return text
     .replace(/^No connection established\. Last error: (?:Error: )?/u, "")
     .replace(/\.? ?(?:\([0-9TZ:.-]+\)\. ?)?Resolution note: *$/u, "")
-    .replace(/ \(\d{4}-[0-9TZ:.-]+\)$/u, "");
+    .replace(/ \(\d{4}-[0-9TZ:.-]+\)$/u, "")
+    .replace(
+      /^Deadline exceeded after ([\d.]+)s.*$/su,
+      (_, time) => `nothing was heard for ${Math.round(Number(time))} s`,
+    );
 }
 
 /**

@@ -1,8 +1,8 @@
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { BuilderError } from "../errors.ts";
 import type { Endpoint } from "./address.ts";
-import { describeAbort, describeMissingTls, describeTransport } from "./call-error.ts";
-import type { InfoResponse } from "./generated/control.ts";
+import { describeAbort, describeMissingTls, describeTransport, describeUnreachable } from "./call-error.ts";
+import type { ControlClient, InfoResponse } from "./generated/control.ts";
 import { speaksTls } from "./tls-probe.ts";
 
 /** Older daemons have known holes that a hostile Dockerfile can use. */
@@ -10,6 +10,7 @@ const floor = [0, 31, 2] as const;
 
 /** A daemon that hangs is told apart from one that is slow by this. */
 const timeoutMs = 5000;
+const dialLimitMs = 1000;
 
 /**
  * Asks a daemon for its version, which also proves that it lives.
@@ -17,27 +18,78 @@ const timeoutMs = 5000;
  * @throws BuilderError `buildkit_unreachable`, also after 5 s of silence; `build_cancelled`
  */
 export async function askVersion(endpoint: Endpoint, signal: AbortSignal): Promise<string> {
-  if (signal.aborted) throw describeAbort(signal);
-  const control = endpoint.openControl();
+  using question = createVersionQuestion(endpoint);
+  return await question.ask({ signal });
+}
+
+/** The same question, to be asked again and again. */
+export interface VersionQuestion extends Disposable {
+  /** Asks as `askVersion` does, over one connection for all; after a fault over a new one. */
+  ask(options: { signal: AbortSignal }): Promise<string>;
+}
+
+/** Creates the question. Nothing is connected yet. */
+export function createVersionQuestion(endpoint: Endpoint): VersionQuestion {
+  let control: ControlClient | undefined;
+  const close = () => {
+    control?.close();
+    control = undefined;
+  };
+  return {
+    async ask({ signal }) {
+      if (signal.aborted) throw describeAbort(signal);
+      control ??= endpoint.openControl();
+      try {
+        const { buildkitVersion } = await askInfo(control, signal);
+        return buildkitVersion?.version ?? "";
+      } catch (error) {
+        const fault = error as ServiceError;
+        if (fault.code === status.UNIMPLEMENTED && !isWebAnswer(fault)) return "";
+        close();
+        throw await describeFault(endpoint, fault, signal);
+      }
+    },
+    [Symbol.dispose]: close,
+  };
+}
+
+async function askInfo(control: ControlClient, signal: AbortSignal): Promise<InfoResponse> {
+  const { promise, resolve, reject } = Promise.withResolvers<InfoResponse>();
+  const call = control.info({}, new Metadata(), { deadline: Date.now() + timeoutMs }, (error, response) => {
+    if (error === null) resolve(response);
+    else reject(error);
+  });
+  const cancel = () => call.cancel();
+  signal.addEventListener("abort", cancel, { once: true });
+  return await promise.finally(() => signal.removeEventListener("abort", cancel));
+}
+
+async function describeFault(endpoint: Endpoint, fault: ServiceError, signal: AbortSignal): Promise<Error> {
+  if (signal.aborted) return describeAbort(signal);
+  if (isWebAnswer(fault)) return describeUnreachable(endpoint.address, new Error(fault.details, { cause: fault }));
+  if (fault.code === status.DEADLINE_EXCEEDED && !(await isReached(endpoint, signal)))
+    return describeUnreachable(endpoint.address, new Error("no connection came about", { cause: fault }));
+  if (await lacksTls(endpoint, fault, signal)) return describeMissingTls(endpoint.address, fault);
+  return describeTransport(endpoint.address, fault) ?? fault;
+}
+
+/** What is silent either takes connections or is not reached at all: the call's fault does not tell which. */
+async function isReached(endpoint: Endpoint, signal: AbortSignal): Promise<boolean> {
+  // Over TLS a connection takes more than being reached.
+  if (endpoint.origin.startsWith("https:")) return true;
+  const dial = endpoint.dialEngine ?? endpoint.dial;
   try {
-    const { promise, resolve, reject } = Promise.withResolvers<InfoResponse>();
-    const call = control.info({}, new Metadata(), { deadline: Date.now() + timeoutMs }, (error, response) => {
-      if (error === null) resolve(response);
-      else reject(error);
-    });
-    const cancel = () => call.cancel();
-    signal.addEventListener("abort", cancel, { once: true });
-    const info = await promise.finally(() => signal.removeEventListener("abort", cancel));
-    return info.buildkitVersion?.version ?? "";
-  } catch (error) {
-    if (signal.aborted) throw describeAbort(signal);
-    const fault = error as ServiceError;
-    if (fault.code === status.UNIMPLEMENTED) return "";
-    if (await lacksTls(endpoint, fault, signal)) throw describeMissingTls(endpoint.address, fault);
-    throw describeTransport(endpoint.address, fault) ?? fault;
-  } finally {
-    control.close();
+    const socket = await dial({ signal: AbortSignal.any([signal, AbortSignal.timeout(dialLimitMs)]) });
+    socket.destroy();
+    return true;
+  } catch {
+    return false;
   }
+}
+
+/** Web servers answer a call that they do not know with a page, which gRPC takes for a method that is not there. */
+function isWebAnswer({ details }: ServiceError): boolean {
+  return /HTTP status code/u.test(details);
 }
 
 /** A daemon that wants TLS closes the connection at our first word, or waits for another one. */
@@ -60,7 +112,7 @@ export function checkVersion(version: string, address: string): void {
     "buildkit_refused",
     `BuildKit at "${address}" ${found}; expected v${floor.join(".")} or newer`,
     {
-      fix: "Update buildkitd, or force the use of this one if you know that it is safe.",
+      fix: `Update ${address.startsWith("docker:") ? "the Docker engine" : "buildkitd"}; buildkit_force uses it as it is, holes included.`,
     },
   );
 }

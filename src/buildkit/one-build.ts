@@ -3,14 +3,16 @@ import type { BuildEvent } from "../model/build-event.ts";
 import type { Context } from "../model/context.ts";
 import type { Endpoint } from "./address.ts";
 import { createAuth } from "./auth.ts";
+import type { BlobFolder } from "./blob-folder.ts";
 import { watchLimits } from "./build-limits.ts";
 import { checkPolicy } from "./build-policy.ts";
-import { type Caches, prepareCaches } from "./cache-options.ts";
+import { prepareCaches } from "./cache-options.ts";
 import { describeAbort, describeTransport, describeUnreachable } from "./call-error.ts";
 import { createContentService } from "./content-service.ts";
 import { finishInEngine, forEngine } from "./engine-image.ts";
 import { createFileSync, diffCopyPath } from "./file-sync.ts";
 import { createHealth } from "./health.ts";
+import { prepareLayout } from "./image-layout.ts";
 import { limitLog } from "./log-limit.ts";
 import { createProgress, type FailedStep } from "./progress.ts";
 import { createReceivers } from "./receivers.ts";
@@ -42,8 +44,9 @@ interface Build {
 export async function runOneBuild({ endpoint, request, signal, onEvent, log }: Build): Promise<BuildResult> {
   checkPolicy(request);
   const caches = await prepareCaches(request);
+  const layout = await prepareLayout(request.exports);
   const { limits = {} } = request;
-  const handlers = createHandlers(request, caches);
+  const handlers = createHandlers(request, new Map([...caches.stores, ...layout.stores]));
   const session = openSession(endpoint, handlers, { sharedKey: request.sharedKey ?? createId() });
   using watch = watchLimits(limits);
   try {
@@ -57,12 +60,13 @@ export async function runOneBuild({ endpoint, request, signal, onEvent, log }: B
     const stop = AbortSignal.any([signal, watch.signal]);
     const solve = createSolveRequest(request, { ref, session: session.id, caches });
     const { dialEngine } = endpoint;
-    const end = await runSolve(endpoint, dialEngine === undefined ? solve : forEngine(solve), {
+    const end = await runSolve(endpoint, dialEngine === undefined ? solve : forEngine(solve, request.exports ?? []), {
       progress,
       signal: AbortSignal.any([stop, session.lost]),
     });
     if (!end.ok) throw failureOf(end, { endpoint, signal: stop, session, failed: progress.failed() });
     await caches.finish(end.response);
+    await layout.finish(end.response);
     const result = resultOf(end.response);
     if (dialEngine === undefined || request.image === undefined) return result;
     const engine = { address: endpoint.address, dialEngine };
@@ -74,7 +78,7 @@ export async function runOneBuild({ endpoint, request, signal, onEvent, log }: B
 }
 
 /** What the daemon may call; without an entry here it is told that there is no such thing. */
-function createHandlers(request: BuildRequest, { stores }: Caches): CallHandlers {
+function createHandlers(request: BuildRequest, stores: ReadonlyMap<string, BlobFolder>): CallHandlers {
   const find = request.credentials ?? (async () => undefined);
   const { secrets, sshAgents, exports = [] } = request;
   return new Map([

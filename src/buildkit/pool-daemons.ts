@@ -1,8 +1,11 @@
-import { messageOf } from "../errors.ts";
+import { BuilderError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { type Endpoint, parseAddress } from "./address.ts";
 import { describeUnreachable } from "./call-error.ts";
 import { type Buildkit, createBuildkit } from "./client.ts";
+import { checkVersion, createVersionQuestion } from "./daemon-version.ts";
 import { findDaemons, type LookUp } from "./pool-addresses.ts";
+import { type Pulse, startPulse } from "./pulse.ts";
 import type { TlsFiles } from "./tls-files.ts";
 
 /** A daemon of a pool, and how it does. */
@@ -18,8 +21,8 @@ export interface Daemon {
   running: number;
   built: number;
   failures: number;
-  /** Checks in a row that failed. */
-  silence: number;
+  /** Looks after it; undefined where it is the only one, and there is no other place for what it loses. */
+  pulse: Pulse | undefined;
 }
 
 export interface DaemonsOptions {
@@ -33,17 +36,22 @@ export interface DaemonsOptions {
   readonly log: Log;
 }
 
-/** After so many checks without an answer, what runs on a daemon is given up. */
-const maxSilence = 2;
+interface Watching {
+  /** Called when what is known of a daemon may have changed; where absent none is watched. */
+  readonly onNews?: (() => void) | undefined;
+}
 
 /** The daemons of a pool as they are found at the moment. */
 export class Daemons {
-  readonly #options: DaemonsOptions;
+  readonly #options: DaemonsOptions & Watching;
   #known = new Map<string, Daemon>();
+  /** Not found any more, but at work. */
+  #leaving: readonly Daemon[] = [];
   #refreshing: Promise<void> | undefined;
   #refreshedAt = Number.NEGATIVE_INFINITY;
+  #isClosed = false;
 
-  constructor(options: DaemonsOptions) {
+  constructor(options: DaemonsOptions & Watching) {
     this.#options = options;
   }
 
@@ -68,12 +76,13 @@ export class Daemons {
     const { addresses, lookUp, log } = this.#options;
     try {
       const found = await findDaemons(addresses, { lookUp });
+      if (this.#isClosed) return;
+      const before = new Map([...this.#leaving, ...this.all].map((daemon) => [daemon.address, daemon]));
       this.#known = new Map(
-        found.map((each) => [
-          each.address,
-          this.#known.get(each.address) ?? this.#create(each.address, each.serverName),
-        ]),
+        found.map(({ address, serverName }) => [address, before.get(address) ?? this.#create(address, serverName)]),
       );
+      this.#leaving = [...before.values()].filter((daemon) => this.#known.get(daemon.address) !== daemon);
+      this.#dismiss(({ running }) => running === 0);
     } catch (error) {
       if (this.#known.size === 0) throw error;
       log.warn({ buildkit: addresses.join() }, `the daemons that are known stay: ${messageOf(error)}`);
@@ -82,20 +91,53 @@ export class Daemons {
   }
 
   #create(address: string, serverName: string | undefined): Daemon {
-    const { tls, force = false, log } = this.#options;
+    const { tls, force = false, log, onNews } = this.#options;
     const named = tls && serverName !== undefined ? { serverName, ...tls } : tls;
     const client = createBuildkit({ address, tls: named, force, log });
-    const counts = { running: 0, built: 0, failures: 0, silence: 0 };
-    return { address, client, version: undefined, isHealthy: true, lost: new AbortController(), ...counts };
+    const counts = { running: 0, built: 0, failures: 0 };
+    const state = { version: undefined, isHealthy: true, lost: new AbortController(), pulse: undefined };
+    const daemon: Daemon = { address, client, ...state, ...counts };
+    if (onNews !== undefined)
+      daemon.pulse = this.#watch(daemon, { endpoint: parseAddress(address, { tls: named }), onNews });
+    return daemon;
+  }
+
+  #watch(daemon: Daemon, { endpoint, onNews }: { endpoint: Endpoint; onNews: () => void }): Pulse {
+    const { force = false } = this.#options;
+    const question = createVersionQuestion(endpoint);
+    const doubt = (error: unknown) => {
+      this.noteFailure(daemon, describeSilence(daemon, error));
+      onNews();
+    };
+    const pulse = startPulse({
+      async ask({ signal }) {
+        const version = await question.ask({ signal });
+        if (!force) checkVersion(version, daemon.address);
+        return version;
+      },
+      onAnswer: (version) => {
+        this.#noteAnswer(daemon, version);
+        onNews();
+      },
+      onDoubt: doubt,
+      onLost(error) {
+        daemon.lost.abort(describeSilence(daemon, error));
+        doubt(error);
+      },
+    });
+    return {
+      stop() {
+        pulse.stop();
+        question[Symbol.dispose]();
+      },
+    };
   }
 
   /** Asks a daemon whether it is well, and notes the answer. @throws BuilderError as the client's check does */
   async check(daemon: Daemon, { signal }: { signal: AbortSignal }): Promise<string> {
     try {
       const { version } = await daemon.client.check({ signal });
-      if (!daemon.isHealthy) this.#options.log.info({ buildkit: daemon.address }, "BuildKit answers again");
-      if (daemon.lost.signal.aborted) daemon.lost = new AbortController();
-      Object.assign(daemon, { version, isHealthy: true, silence: 0 });
+      this.#noteAnswer(daemon, version);
       return version;
     } catch (error) {
       if (!signal.aborted) this.noteFailure(daemon, error);
@@ -103,20 +145,10 @@ export class Daemons {
     }
   }
 
-  /** Checks every daemon within a time. What runs on one that fails again and again is given up. */
-  async watch(limitMs: number): Promise<void> {
-    const watchOne = async (daemon: Daemon) => {
-      const signal = AbortSignal.timeout(limitMs);
-      try {
-        await this.check(daemon, { signal });
-      } catch (error) {
-        const silent = new Error(`nothing was heard for ${limitMs / 1000} s`, { cause: error });
-        const reason = signal.aborted ? describeUnreachable(daemon.address, silent) : error;
-        this.noteFailure(daemon, reason);
-        if (++daemon.silence >= maxSilence) daemon.lost.abort(reason);
-      }
-    };
-    await Promise.all(this.all.map(watchOne));
+  #noteAnswer(daemon: Daemon, version: string): void {
+    if (!daemon.isHealthy) this.#options.log.info({ buildkit: daemon.address }, "BuildKit answers again");
+    if (daemon.lost.signal.aborted) daemon.lost = new AbortController();
+    Object.assign(daemon, { version, isHealthy: true });
   }
 
   /** No new build goes to a daemon until it is heard of again. */
@@ -125,7 +157,23 @@ export class Daemons {
     daemon.isHealthy = false;
   }
 
+  /** Ends what runs on them, and looks after none any more. */
   close(): void {
-    for (const { client } of this.#known.values()) client.close();
+    this.#isClosed = true;
+    this.#leaving = [...this.#leaving, ...this.all];
+    this.#dismiss(() => true);
   }
+
+  #dismiss(isDone: (daemon: Daemon) => boolean): void {
+    for (const { client, pulse } of this.#leaving.filter(isDone)) {
+      pulse?.stop();
+      client.close();
+    }
+    this.#leaving = this.#leaving.filter((daemon) => !isDone(daemon));
+  }
+}
+
+/** What the watch itself found out has no address yet. */
+function describeSilence({ address }: Daemon, error: unknown): BuilderError {
+  return error instanceof BuilderError ? error : describeUnreachable(address, error);
 }

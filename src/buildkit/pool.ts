@@ -1,7 +1,8 @@
 /*
  * Several daemons as one. A build goes to the daemon that its image belongs to, where its cache is; to the next one
- * when all places there are taken; and once more to another one when the daemon is lost under it. Daemons are checked
- * every 1.5 s: no build goes to one that failed, or was silent for 3 s, until it answers again.
+ * when all places there are taken; and once more to another one when the daemon is lost under it. Each daemon is asked
+ * every second: no build goes to one that fails, or is silent for 2 s, until it answers again; what runs on one that
+ * was silent for 4 s is lost.
  */
 import { BuilderError } from "../errors.ts";
 import { parseAddress } from "./address.ts";
@@ -37,10 +38,9 @@ export interface PoolOptions extends DaemonsOptions {
 
 type BuildOptions = Parameters<Buildkit["build"]>[1];
 
-const checkEveryMs = 1500;
-const checkLimitMs = 3000;
 /** How old the answers of DNS may get. */
 const maxAgeMs = 5000;
+const refreshEveryMs = 1000;
 
 /**
  * Creates a client of several daemons. Nothing is connected yet.
@@ -49,11 +49,11 @@ const maxAgeMs = 5000;
 export function createBuildkitPool({ slots, ...options }: PoolOptions): BuildkitPool {
   for (const address of options.addresses) parseAddress(address, { tls: options.tls });
   const { addresses, log } = options;
-  const daemons = new Daemons(options);
+  const isAlone = addresses.length === 1 && addresses.every(isFixed);
+  const daemons = new Daemons({ ...options, onNews: isAlone ? undefined : () => places.serve() });
   const places = createPlaces(() => daemons.all, { slots });
   const closed = new AbortController();
-  const isAlone = addresses.length === 1 && addresses.every(isFixed);
-  const watch = isAlone ? undefined : repeat(() => watchOnce(daemons, places), checkEveryMs);
+  const watch = isAlone ? undefined : repeat(() => refresh(daemons, places), refreshEveryMs);
   return {
     async build(request, { onEvent, ...given }) {
       using joined = joinSignals([given.signal, closed.signal]);
@@ -89,9 +89,8 @@ export function createBuildkitPool({ slots, ...options }: PoolOptions): Buildkit
   };
 }
 
-async function watchOnce(daemons: Daemons, places: Places): Promise<void> {
+async function refresh(daemons: Daemons, places: Places): Promise<void> {
   await daemons.refresh(maxAgeMs);
-  await daemons.watch(checkLimitMs);
   places.serve();
 }
 

@@ -1,6 +1,8 @@
 import { StringDecoder } from "node:string_decoder";
 import type { Location } from "../errors.ts";
 import type { BuildEvent } from "../model/build-event.ts";
+import { excerptOfLines } from "../model/line-excerpt.ts";
+import { type BuildWarning, warningKey } from "../model/warning-lines.ts";
 import type { StatusResponse, Vertex, VertexLog, VertexStatus, VertexWarning } from "./generated/control.ts";
 import { createLogTails } from "./log-tails.ts";
 
@@ -23,6 +25,7 @@ export interface Progress {
 /** A push can make a build with a million steps: what is remembered of them is bounded. */
 const maxFailed = 100;
 const maxDecoders = 1000;
+const maxWarnings = 100;
 const stdout = 1n;
 
 /**
@@ -33,6 +36,7 @@ export function createProgress(onEvent: (event: BuildEvent) => void): Progress {
   const failed = new Map<string, FailedStep>();
   const tails = createLogTails();
   const decode = createDecoders();
+  const warned = new Set<string>();
   const takeVertex = (vertex: Vertex) => {
     onEvent(vertexEvent(vertex));
     if (vertex.completed === undefined) return;
@@ -49,13 +53,20 @@ export function createProgress(onEvent: (event: BuildEvent) => void): Progress {
     tails.add(log.vertex, text);
     onEvent({ kind: "log", vertex: log.vertex, stream: streamOf(log), timestamp: timeOf(log.timestamp) ?? 0, text });
   };
+  const takeWarning = (warning: VertexWarning) => {
+    const event = warningEvent(warning);
+    const key = warningKey(event);
+    if (warned.has(key) || warned.size >= maxWarnings) return;
+    warned.add(key);
+    onEvent(event);
+  };
   return {
     take({ vertexes, statuses, logs, warnings }) {
       // Logs first: the message that ends a step brings its last words, too.
       for (const log of logs) takeLog(log);
       for (const vertex of vertexes) takeVertex(vertex);
       for (const status of statuses) onEvent(statusEvent(status));
-      for (const warning of warnings) onEvent(warningEvent(warning));
+      for (const warning of warnings) takeWarning(warning);
     },
     failed: () => [...failed.values()],
   };
@@ -102,11 +113,13 @@ function statusEvent(status: VertexStatus): BuildEvent {
   };
 }
 
-function warningEvent(warning: VertexWarning): BuildEvent {
-  const { vertex, url } = warning;
+function warningEvent(warning: VertexWarning): BuildWarning {
+  const { vertex, url, info } = warning;
   const detail = warning.detail.map((line) => line.toString("utf8"));
   const message = warning.short.toString("utf8");
-  return { kind: "warning", vertex, url, message, detail, location: locationOf(warning) };
+  const location = locationOf(warning);
+  const excerpt = location && info && excerptOfLines(info.data.toString("utf8"), location);
+  return { kind: "warning", vertex, url, message, detail, location, ...(excerpt && { excerpt }) };
 }
 
 function locationOf({ info, ranges }: VertexWarning): Location | undefined {

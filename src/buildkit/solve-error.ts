@@ -33,7 +33,7 @@ const kinds: readonly Kind[] = [
   {
     code: "registry_denied",
     pattern:
-      /failed to authorize|401 Unauthorized|403 Forbidden|authorization failed|no basic auth credentials|denied:/u,
+      /failed to authorize|401 Unauthorized|403 Forbidden|authorization failed|no basic auth credentials|denied:|: unauthorized: /u,
     say: ({ input }) => `the registry refuses: ${input}`,
   },
   {
@@ -43,9 +43,11 @@ const kinds: readonly Kind[] = [
   },
   {
     code: "registry_unreachable",
-    pattern: /unexpected status.*: 5\d\d /u,
+    pattern: /unexpected status.*: (?:429|5\d\d) |toomanyrequests:/u,
     say: ({ input }) => `the registry fails: ${input}`,
   },
+  // Whatever else keeps an image from being pushed, such as a repository that has to be made first, or a full quota.
+  { code: "registry_denied", pattern: /failed to push /u, say: ({ input }) => `the registry refuses: ${input}` },
   {
     code: "build_failed",
     pattern: /failed to resolve source metadata for (?<image>\S+): .*not found$/su,
@@ -57,6 +59,30 @@ const kinds: readonly Kind[] = [
     say: ({ groups }) => `${groups?.path} is not in the build context (is it named in .dockerignore?)`,
   },
   { code: "buildkit_refused", pattern: /^(?:unknown service|no local sources enabled)/u, say: ({ input }) => input },
+];
+
+/** What to do about a registry, where its code's general advice, which is for pushes, does not fit; first match wins. */
+const fixes: readonly { readonly code: ErrorCode; readonly pattern: RegExp; readonly fix: string }[] = [
+  {
+    code: "registry_unreachable",
+    pattern: /server gave HTTP response to HTTPS client/u,
+    fix: "That registry speaks plain HTTP: set insecure, or http = true for it in buildkitd.toml.",
+  },
+  {
+    code: "registry_unreachable",
+    pattern: /x509:|certificate/u,
+    fix: "Have BuildKit trust who signs that registry's certificate: ca = [...] for it in buildkitd.toml.",
+  },
+  {
+    code: "registry_unreachable",
+    pattern: /failed to resolve source metadata for|failed to copy/u,
+    fix: "See that BuildKit reaches that registry: network, proxy, mirrors of buildkitd.toml.",
+  },
+  {
+    code: "registry_denied",
+    pattern: /failed to resolve source metadata for|failed to copy|pull access denied/u,
+    fix: "Give the builder's config.json an account that may pull the image, or correct its name.",
+  },
 ];
 
 const maxShown = 300;
@@ -77,7 +103,9 @@ export function describeFailure(failure: Status, failed: readonly FailedStep[]):
     return new BuilderError("build_failed", processMessage({ name, exitCode, step }), at);
   for (const { code, pattern, say } of kinds) {
     const match = pattern.exec(failure.message);
-    if (match !== null) return new BuilderError(code, shown(say(match)), at);
+    if (match === null) continue;
+    const fix = fixes.find((known) => known.code === code && known.pattern.test(failure.message))?.fix;
+    return new BuilderError(code, shown(say(match)), { ...at, ...(fix !== undefined && { fix }) });
   }
   return new BuilderError(
     failure.code === status.UNAVAILABLE ? "buildkit_unreachable" : "build_failed",

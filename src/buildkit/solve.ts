@@ -46,12 +46,30 @@ export async function runSolve(
     const end = await Promise.race([solving, lostAnswer(watch, given.signal)]);
     if (end !== "lost") await watch.drain(watch.hasTold() ? maxSilenceMs : unknownMs);
     if (end !== "lost" && !isBrokenOff(end)) return end;
-    const failure = await readHistory(endpoint, request.ref, { signal });
-    return failure === undefined ? await solving : { ok: false, failure, cause: undefined };
+    return (await askHistory(endpoint, request.ref, { signal })) ?? (await solving);
   } finally {
     given.abort(new Error("the build has ended"));
     watch.close();
   }
+}
+
+/** @returns undefined where the build was a success */
+async function askHistory(
+  endpoint: Endpoint,
+  ref: string,
+  { signal }: { signal: AbortSignal },
+): Promise<SolveFailure | undefined> {
+  try {
+    const failure = await readHistory(endpoint, ref, { signal });
+    return failure && { ok: false, failure, cause: undefined };
+  } catch (error) {
+    if (isServiceError(error)) return { ok: false, failure: readFailure(error), cause: error };
+    throw error;
+  }
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && "code" in error && "metadata" in error;
 }
 
 function isBrokenOff(end: SolveEnd): boolean {

@@ -185,7 +185,9 @@ test.for(["/etc", "..", "", "dockerfile/../..", "__proto__", "constructor"])(
     const progress = createProgress(() => undefined);
     const end = await runSolve(endpoint, SolveRequest.fromPartial(request), { progress, signal });
     await session.close();
-    expect(end).toMatchObject({ ok: false, failure: { message: expect.stringMatching(/no folder|local/) } });
+    // What the daemon says of it may be "context canceled": there, the end of the call cancels the work that reads it.
+    expect(end.ok).toBe(false);
+    expect(session.fault()).toMatchObject({ message: `no folder "${name}" is offered` });
     expect(reads).toEqual([]);
   },
 );

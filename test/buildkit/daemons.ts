@@ -1,10 +1,10 @@
 import { chmod, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { resolve } from "node:path";
 import { inject } from "vitest";
 import { createLog } from "../../src/log.ts";
 import { type Buildkitd, startBuildkitd } from "../../src/parts/buildkitd.ts";
 import { findProgram } from "../../src/parts/find-program.ts";
+import { freePort } from "../../src/parts/free-port.ts";
 
 const path = process.env.PATH ?? "";
 const first = [resolve(".tools/bin")];
@@ -45,14 +45,4 @@ export async function startTlsDaemon(
 /** Kills a daemon and all it started, as a machine that goes away would. */
 export function killDaemon({ pid }: Buildkitd): void {
   process.kill(-pid, "SIGKILL");
-}
-
-/** A port that nobody had a moment ago, for programs that want a number. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((settle) => server.listen(0, "127.0.0.1", settle));
-  const address = server.address();
-  await new Promise((settle) => server.close(settle));
-  if (address === null || typeof address === "string") throw new Error("a TCP server without a port");
-  return address.port;
 }

@@ -9,8 +9,9 @@ import type { ImageOptions } from "../../src/buildkit/exporters.ts";
 import type { BuildRequest } from "../../src/buildkit/solve-request.ts";
 import { createDirectoryContext } from "../../src/contexts/directory.ts";
 import { findProgram } from "../../src/parts/find-program.ts";
+import { createRandom } from "../random.ts";
 import { buildOnce } from "./one-build.ts";
-import { createRandom, drawPatterns, drawTree, type Node, type Tree, writeTree } from "./random-tree.ts";
+import { drawPatterns, drawTree, type Node, type Tree, writeTree } from "./random-tree.ts";
 
 const run = promisify(execFile);
 const sourceDateEpoch = 1_700_000_000;

@@ -73,6 +73,23 @@ test("vertexes, statuses and warnings become events", () => {
   ]);
 });
 
+test("a warning is told once, with the lines of its place, however many platforms and repeats it comes for", () => {
+  const warning = (vertex: string, line: number) => ({
+    vertex,
+    short: Buffer.from("casing"),
+    info: { filename: "Dockerfile", data: Buffer.from("FROM scratch as a\nCOPY a /\n") },
+    ranges: [{ start: { line }, end: { line } }],
+  });
+  const { events } = follow(
+    { warnings: [warning("a", 1), warning("b", 1)] },
+    { warnings: [warning("a", 1), warning("b", 2)] },
+  );
+  expect(events).toMatchObject([
+    { location: { line: 1 }, excerpt: " > 1 | FROM scratch as a\n   2 | COPY a /" },
+    { location: { line: 2 }, excerpt: "   1 | FROM scratch as a\n > 2 | COPY a /" },
+  ]);
+});
+
 test("D10 an endless line and a million steps are kept only in part", () => {
   const progress = createProgress(() => undefined);
   const megabyte = Buffer.alloc(1024 * 1024, "x");
@@ -81,6 +98,12 @@ test("D10 an endless line and a million steps are kept only in part", () => {
     vertexes: [{ digest, name: digest, completed: new Date(1), error: "no" }],
   });
   progress.take(StatusResponse.fromPartial(failing("long")));
+  const warnings: BuildEvent[] = [];
+  const warned = createProgress((event) => warnings.push(event));
+  for (let line = 1; line < 10_000; line++) {
+    warned.take(StatusResponse.fromPartial({ warnings: [{ vertex: "a", short: Buffer.from(`warning ${line}`) }] }));
+  }
+  expect(warnings).toHaveLength(100);
   for (let step = 0; step < 20_000; step++) {
     progress.take(StatusResponse.fromPartial(log(`s${step}`, 2, Buffer.from("text"))));
     progress.take(StatusResponse.fromPartial(failing(`s${step}`)));

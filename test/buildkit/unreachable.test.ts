@@ -1,6 +1,9 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
-import { type AddressInfo, createServer, type Server } from "node:net";
+import { createServer as createHttp2Server } from "node:http2";
+import { type AddressInfo, connect, createServer, type Server } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
 import { createBuildkit } from "../../src/buildkit/client.ts";
@@ -14,6 +17,22 @@ async function listen(server: Server): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => void server.close());
   return `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** A port whose queue of connections is full: the system answers no further one, as where a firewall drops them. */
+async function startUnreached(): Promise<string> {
+  const script =
+    "const s = require('node:net').createServer().listen({port: 0, host: '127.0.0.1', backlog: 1}, () => {" +
+    "console.log(s.address().port); process.kill(process.pid, 'SIGSTOP') })";
+  const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const [line] = await once(child.stdout, "data");
+  const port = Number(String(line));
+  for (let waiting = 0; waiting < 4; waiting++) {
+    const socket = connect(port, "127.0.0.1").on("error", () => undefined);
+    onTestFinished(() => void socket.destroy());
+  }
+  return `tcp://127.0.0.1:${port}`;
 }
 
 async function faultAt(address: string, tls?: TlsFiles): Promise<BuilderError> {
@@ -51,18 +70,50 @@ test.for<{ what: string; at: (folder: string) => Promise<string>; says: RegExp; 
     what: "a web server answers",
     at: async () => listen(createHttpServer((_, response) => response.end("hello"))),
     says: /does not answer: Protocol error$/,
-    fix: /^What answers there is no buildkitd/,
+    fix: /^What answers there is not buildkitd/,
+  },
+  {
+    what: "a web server of HTTP/2 answers",
+    at: async () =>
+      listen(createHttp2Server((_, response) => void response.writeHead(404).end("no such page")) as unknown as Server),
+    says: /does not answer: Received HTTP status code 404$/,
+    fix: /^What answers there is not buildkitd/,
+  },
+  {
+    what: "no connection comes about",
+    at: startUnreached,
+    says: /does not answer: no connection came about$/,
+    fix: /^There is no way to the host: check the network/,
+  },
+  {
+    what: "a Docker engine's socket is not there",
+    at: async (folder) => `docker://${folder}/none.sock`,
+    says: /does not answer: connect ENOENT \S+none\.sock$/,
+    fix: /^There is no such socket: start the Docker engine/,
+  },
+  {
+    what: "a web server is taken for a Docker engine",
+    at: async () =>
+      (await listen(createHttpServer((_, response) => response.end("hello")))).replace(/^tcp:/, "docker:"),
+    says: /a Docker engine with BuildKit was expected, and this answered "HTTP\/1\.1 200 OK"$/,
+    fix: /^Correct the address, or update the Docker engine/,
+  },
+  {
+    what: "connections are closed at once",
+    at: async () => listen(createServer((socket) => void socket.on("error", () => undefined).resetAndDestroy())),
+    says: /does not answer: .*(ECONNRESET|closed|ended|hang up)/,
+    fix: /^The connection broke off: see whether buildkitd was restarted/,
   },
   {
     what: "something speaks another protocol",
     at: async () => listen(createServer((socket) => void socket.on("error", () => undefined).write("SSH-2.0-x\r\n"))),
     says: /does not answer: Protocol error$/,
-    fix: /^What answers there is no buildkitd/,
+    fix: /^What answers there is not buildkitd/,
   },
   {
     what: "connections are taken and nothing is said",
     at: async () => listen(createServer((socket) => void socket.on("error", () => undefined).resume())),
-    says: /does not answer: Deadline exceeded/,
+    says: /does not answer: nothing was heard for 5 s$/,
     fix: /^It takes connections and does not answer: look at buildkitd's log/,
   },
 ])("where $what the message says it and what to do", async ({ at, says, fix }) => {
