@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { EntryReader } from "../model/context.ts";
 import { createFileReader } from "./file-reader.ts";
 
@@ -44,9 +44,9 @@ export function createArchiveFile(path: string): ArchiveFile {
       fd = openSync(path, "r");
       closeWhenIdle();
     }
-    window ??= Buffer.allocUnsafe(windowBytes);
+    window ??= Buffer.allocUnsafe(Math.min(fstatSync(fd).size, windowBytes));
     start = from;
-    end = from + readSync(fd, window, 0, windowBytes, from);
+    end = from + readSync(fd, window, 0, window.length, from);
   };
 
   const read = (target: Uint8Array, from: number): number => {

@@ -49,8 +49,8 @@ export function createDirectoryContext(folder: string, { within, links, skip }: 
         guard.checkFolder(directory, path, real);
         const wanted = directory === "" ? skip : undefined;
         const anchor = anchorOf(fd, path);
-        const texts = { pathText: path.toString(), anchorText: anchor.toString() };
-        return await readEntries({ source, guard, directory, path, anchor, ...texts, skip: wanted });
+        const pathText = path.toString();
+        return await readEntries({ source, guard, directory, path, pathText, anchor, skip: wanted });
       } finally {
         closeSync(fd);
       }
@@ -88,10 +88,9 @@ interface Listing {
   readonly guard: LinkGuard;
   readonly directory: string;
   readonly path: Buffer;
+  readonly pathText: string;
   /** A way to the same open folder, whatever its path leads to by now. */
   readonly anchor: Buffer;
-  readonly pathText: string;
-  readonly anchorText: string;
   readonly skip: ((name: string) => boolean) | undefined;
 }
 
@@ -121,34 +120,47 @@ function readNames({ anchor, path }: Listing): readonly Name[] {
   return names.map((bytes) => ({ text: readableName(bytes), bytes }));
 }
 
-/** Reads one entry; undefined where it is gone by now. */
+/**
+ * Reads one entry; undefined where it is gone by now. The way over the open folder would take twice as long for each:
+ * what a path tells while it is led elsewhere is a size and times, and whoever opens a file looks where it lies.
+ */
 function readEntry(listing: Listing, { text: name, bytes }: Name): Entry | undefined {
-  const { source, guard, directory, anchor } = listing;
-  const place = bytes ? joinBytes(anchor, bytes) : `${listing.anchorText}/${name}`;
+  const { source, guard, directory, path } = listing;
+  const place = bytes ? joinBytes(path, bytes) : `${listing.pathText}/${name}`;
   const own = lstatSync(place, { bigint: true, throwIfNoEntry: false });
   if (!own) return undefined;
   const entryPath = directory === "" ? name : `${directory}/${name}`;
-  const resolved = source.links === "resolve" && own.isSymbolicLink();
-  const stats = resolved ? guard.follow(entryPath, Buffer.from(place)) : own;
-  if (source.links === "resolve") checkKind(entryPath, stats);
-  const raw = bytes && rawPathIn(listing, { entryPath, name, bytes });
-  if (raw && stats.isDirectory()) source.rawFolders.set(entryPath, raw);
-  const size = Number(stats.size);
-  return {
+  const isLink = source.links === "resolve" && kindOf(own) === constants.S_IFLNK;
+  const stats = isLink ? guard.follow(entryPath, Buffer.from(place)) : own;
+  const kind = kindOf(stats);
+  if (source.links === "resolve") checkKind(entryPath, kind);
+  const file = { entryPath, name: bytes ?? name, size: Number(stats.size), isLink };
+  const entry: Entry = {
     path: entryPath,
-    ...(raw && { rawPath: raw }),
     mode: modeOf(source, Number(stats.mode)),
-    size: stats.isFile() ? size : 0,
+    size: kind === constants.S_IFREG ? file.size : 0,
     modifiedNs: stats.mtimeNs,
     version: { inode: stats.ino, changedNs: stats.ctimeNs },
-    linkTarget: linkTargetOf(stats, place),
-    ...hardLink(source, stats),
-    open: openerOf(listing, { entryPath, name: bytes ?? name, size, inode: stats.ino, device: stats.dev }),
+    linkTarget: kind === constants.S_IFLNK ? readableName(readLink(Buffer.from(place))) : "",
+    open: openerOf(listing, file),
   };
+  return bytes || source.links === "keep" ? withRarities(entry, { listing, stats, name, bytes }) : entry;
 }
 
-function linkTargetOf(stats: BigIntStats, place: Buffer | string): string {
-  return stats.isSymbolicLink() ? readableName(readLink(Buffer.from(place))) : "";
+/** Adds what few entries have. */
+function withRarities(
+  entry: Entry,
+  { listing, stats, name, bytes }: { listing: Listing; stats: BigIntStats; name: string; bytes: Buffer | undefined },
+): Entry {
+  const { source } = listing;
+  const raw = bytes && rawPathIn(listing, { entryPath: entry.path, name, bytes });
+  if (raw && kindOf(stats) === constants.S_IFDIR) source.rawFolders.set(entry.path, raw);
+  return { ...entry, ...(raw && { rawPath: raw }), ...hardLink(source, stats) };
+}
+
+/** The bits of a mode that tell files from folders; with its own questions a BigIntStats takes a tenth of the listing. */
+function kindOf({ mode }: BigIntStats): number {
+  return Number(mode) & constants.S_IFMT;
 }
 
 function rawPathIn(
@@ -159,12 +171,12 @@ function rawPathIn(
   return rawFolder ? joinBytes(rawFolder, bytes) : rawPathOf(entryPath, name, bytes);
 }
 
-function checkKind(entryPath: string, stats: BigIntStats): void {
-  if (stats.isFile() || stats.isDirectory()) return;
-  const kind = stats.isFIFO() ? "pipe" : stats.isSocket() ? "socket" : "device";
+function checkKind(entryPath: string, kind: number): void {
+  if (kind === constants.S_IFREG || kind === constants.S_IFDIR) return;
+  const word = kind === constants.S_IFIFO ? "pipe" : kind === constants.S_IFSOCK ? "socket" : "device";
   throw new BuilderError(
     "context_invalid",
-    `${quoteName(entryPath)} is a ${kind}: expected files, folders and links to them`,
+    `${quoteName(entryPath)} is a ${word}: expected files, folders and links to them`,
   );
 }
 
@@ -181,7 +193,8 @@ function rawPathOf(entryPath: string, name: string, bytes: Buffer): Buffer | und
 
 /** What a copy by faas-cli makes of hard links are files of their own. */
 function hardLink({ links }: Source, stats: BigIntStats): { inode?: string } {
-  return links === "keep" && stats.isFile() && stats.nlink > 1n ? { inode: `${stats.dev}:${stats.ino}` } : {};
+  const isLinked = links === "keep" && kindOf(stats) === constants.S_IFREG && stats.nlink > 1n;
+  return isLinked ? { inode: `${stats.dev}:${stats.ino}` } : {};
 }
 
 /** What is kept of each file until it is opened; there may be very many. */
@@ -190,35 +203,46 @@ interface ListedFile {
   /** Bytes only where they are no UTF-8: a Buffer takes much more memory than a string. */
   readonly name: Buffer | string;
   readonly size: number;
-  readonly inode: bigint;
-  readonly device: bigint;
+  /** A link that is to be followed. */
+  readonly isLink: boolean;
 }
 
 function openerOf({ source, path, pathText }: Listing, file: ListedFile): () => EntryReader {
-  const { name } = file;
-  return () => openFile(source, typeof name === "string" ? `${pathText}/${name}` : joinBytes(path, name), file);
+  return () => {
+    const { name } = file;
+    const place = typeof name === "string" ? `${pathText}/${name}` : joinBytes(path, name);
+    const fd = openHeld(source, path, file) ?? openFollowing(source, place, file);
+    try {
+      if (fstatSync(fd).isFile()) return createFileReader(fd, { start: 0, size: file.size });
+      throw new BuilderError("context_invalid", `${quoteName(file.entryPath)} is no file any more`);
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  };
 }
 
 /** A pipe that has taken the file's place must not make the open wait. */
 const openFlags = constants.O_RDONLY | constants.O_NONBLOCK;
 
-/** What is opened is the very file that was listed, or else its place is looked at again. */
-function openFile(
-  { within, links }: Source,
-  path: Buffer | string,
-  { entryPath, size, inode, device }: ListedFile,
-): EntryReader {
-  const fd = openEntry(entryPath, path, openFlags | (links === "keep" ? constants.O_NOFOLLOW : 0));
+/** Opens a file of a folder that was found to lie inside; undefined where this cannot be said of what has its name. */
+function openHeld({ hold }: Source, path: Buffer, { name, isLink }: ListedFile): number | undefined {
+  const folder = isLink ? undefined : hold(path);
+  if (folder === undefined) return undefined;
+  const place = typeof name === "string" ? `${folder}/${name}` : joinBytes(Buffer.from(folder), name);
   try {
-    const opened = fstatSync(fd, { bigint: true });
-    const isListed = opened.ino === inode && opened.dev === device;
-    if (!isListed && !isInside(within, openedPath(fd, Buffer.from(path)))) {
-      throw new BuilderError("path_forbidden", `${quoteName(entryPath)} leads out of the repository`);
-    }
-    if (!opened.isFile()) {
-      throw new BuilderError("context_invalid", `${quoteName(entryPath)} is no file any more`);
-    }
-    return createFileReader(fd, { start: 0, size });
+    return openSync(place, openFlags | constants.O_NOFOLLOW);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Opens what a path leads to, and looks where that lies. */
+function openFollowing({ within, links }: Source, place: Buffer | string, { entryPath }: ListedFile): number {
+  const fd = openEntry(entryPath, place, openFlags | (links === "keep" ? constants.O_NOFOLLOW : 0));
+  try {
+    if (isInside(within, openedPath(fd, Buffer.from(place)))) return fd;
+    throw new BuilderError("path_forbidden", `${quoteName(entryPath)} leads out of the repository`);
   } catch (error) {
     closeSync(fd);
     throw error;

@@ -1,6 +1,7 @@
-import { createHash, type Hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { type Context, type Entry, findEntry, isRegular } from "../model/context.ts";
+import { createGatheredHash, type GatheredHash } from "./gathered-hash.ts";
 import { readIgnorePatterns } from "./ignore-file.ts";
 
 /** Visits what a build sees of a context, in its order: the same walk that a build uploads by. */
@@ -22,8 +23,8 @@ export interface ContextHash {
 
 /** No file system of today tells times less exactly. */
 const settledAfterNs = 2_000_000_000n;
-const bufferBytes = 1024 * 1024;
-const maxHeaderBytes = 64 * 1024;
+/** Of a file so large the caller's signal is looked at in between. */
+const maxUnaskedBytes = 1024 * 1024;
 /** The longest time that hashing keeps other work of this process waiting. */
 const maxTurnMs = 20;
 
@@ -54,20 +55,26 @@ async function readEntries(context: Context, walk: Walk, signal: AbortSignal): P
 }
 
 function stampOf(entries: readonly Entry[]): { stamp: string; newestNs: bigint } {
-  const gathered = createGathered(createHash("sha256"));
+  const texts: string[] = [];
+  const numbers = new BigInt64Array(entries.length * 3);
   let newestNs = 0n;
-  for (const { path, mode, size, modifiedNs, linkTarget, version } of entries) {
+  for (const [at, { path, mode, size, modifiedNs, linkTarget, version = noVersion }] of entries.entries()) {
     // A folder that only leads to a layer of an overlay lies on no disk, and cannot change.
-    if (version === undefined && size > 0) return { stamp: "", newestNs };
-    const { inode, changedNs } = version ?? { inode: 0n, changedNs: 0n };
-    gathered.addText(`${path}\0${mode}\0${linkTarget}\0${size}\0${modifiedNs}\0${inode}\0${changedNs}\0`);
-    if (changedNs > newestNs) newestNs = changedNs;
+    if (version === noVersion && size > 0) return { stamp: "", newestNs };
+    texts.push(`${path}\0${mode}\0${linkTarget}\0${size}`);
+    numbers[at * 3] = modifiedNs;
+    numbers[at * 3 + 1] = BigInt.asIntN(64, version.inode);
+    numbers[at * 3 + 2] = version.changedNs;
+    if (version.changedNs > newestNs) newestNs = version.changedNs;
   }
-  return { stamp: gathered.digest(), newestNs };
+  const stamp = createHash("sha256").update(numbers).update(texts.join("\0")).digest("hex");
+  return { stamp, newestNs };
 }
 
+const noVersion = { inode: 0n, changedNs: 0n };
+
 async function contentOf(entries: readonly Entry[], signal: AbortSignal): Promise<string> {
-  const gathered = createGathered(createHash("sha256"));
+  const gathered = createGatheredHash();
   let turnEnds = performance.now() + maxTurnMs;
   for (const entry of entries) {
     const name = entry.rawPath ? `\0${entry.rawPath.toString("hex")}` : entry.path;
@@ -82,7 +89,7 @@ async function contentOf(entries: readonly Entry[], signal: AbortSignal): Promis
 }
 
 /** A file that has become shorter meanwhile gives a hash that no settled folder has: its length comes last, too. */
-async function addFile(gathered: Gathered, entry: Entry, signal: AbortSignal): Promise<void> {
+async function addFile(gathered: GatheredHash, entry: Entry, signal: AbortSignal): Promise<void> {
   const reader = entry.open();
   let length = 0;
   try {
@@ -90,55 +97,12 @@ async function addFile(gathered: Gathered, entry: Entry, signal: AbortSignal): P
       const read = reader.read(gathered.room());
       more = typeof read === "number" ? read : await read;
       gathered.taken(more);
-      if (length > bufferBytes) signal.throwIfAborted();
+      const behind = gathered.behind();
+      if (behind !== undefined) await behind;
+      if (length > maxUnaskedBytes) signal.throwIfAborted();
     }
   } finally {
     await reader.close();
   }
   if (length !== entry.size) gathered.addText(`\0${length}`);
-}
-
-/** One large buffer before the hash: a call for each file's few bytes would take longer than hashing them. */
-interface Gathered {
-  addText(text: string): void;
-  /** Where the next bytes may be written to. */
-  room(): Uint8Array;
-  taken(bytes: number): void;
-  digest(): string;
-}
-
-/** The buffer that the last hash used: many small contexts would else cost more memory than work. */
-let spare: Buffer | undefined;
-
-function createGathered(hash: Hash): Gathered {
-  const buffer = spare ?? Buffer.allocUnsafeSlow(bufferBytes);
-  spare = undefined;
-  let at = 0;
-  const flush = () => {
-    hash.update(buffer.subarray(0, at));
-    at = 0;
-  };
-  return {
-    addText(text) {
-      if (text.length * 3 > maxHeaderBytes) {
-        flush();
-        hash.update(text);
-        return;
-      }
-      if (bufferBytes - at < maxHeaderBytes) flush();
-      at += buffer.write(text, at);
-    },
-    room() {
-      if (bufferBytes - at < maxHeaderBytes) flush();
-      return buffer.subarray(at);
-    },
-    taken(bytes) {
-      at += bytes;
-    },
-    digest() {
-      flush();
-      spare = buffer;
-      return hash.digest("hex");
-    },
-  };
 }

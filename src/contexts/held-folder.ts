@@ -2,10 +2,11 @@ import { closeSync, constants, openSync } from "node:fs";
 import { anchorOf, hasDescriptorPaths, openedPath } from "./real-path.ts";
 
 /**
- * Answers a way to a folder that cannot be led elsewhere while its files are opened, or undefined where there is none
+ * Answers a path to a folder that cannot be led elsewhere while its files are opened, or undefined where there is none
  * such; the file's own path is to be used, and looked at, then.
+ * @param path the very Buffer for all files of one folder: it is known again by its identity
  */
-export type HoldFolder = (path: Buffer) => Buffer | undefined;
+export type HoldFolder = (path: Buffer) => string | undefined;
 
 /**
  * Creates what keeps the folder open from which files are opened one after another, until this turn of the event loop
@@ -15,7 +16,7 @@ export type HoldFolder = (path: Buffer) => Buffer | undefined;
  */
 export function createHeldFolder(mayLie: (path: Buffer, real: Buffer) => boolean): HoldFolder {
   if (!hasDescriptorPaths) return () => undefined;
-  let held: { readonly path: Buffer; readonly fd: number; readonly anchor: Buffer } | undefined;
+  let held: { readonly path: Buffer; readonly fd: number; readonly anchor: string } | undefined;
   const release = () => {
     if (held !== undefined) closeSync(held.fd);
     held = undefined;
@@ -30,7 +31,7 @@ export function createHeldFolder(mayLie: (path: Buffer, real: Buffer) => boolean
     }
     if (held === undefined) setImmediate(release);
     else closeSync(held.fd);
-    held = { path, fd, anchor: anchorOf(fd, path) };
+    held = { path, fd, anchor: anchorOf(fd, path).toString() };
     return held.anchor;
   };
 }

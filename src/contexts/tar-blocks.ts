@@ -13,15 +13,16 @@ export interface TarBlocks {
 /** Opens the blocks of a file that is owned and closed by the caller. */
 export async function openBlocks(file: FileHandle): Promise<TarBlocks> {
   const { size } = await file.stat();
-  const window = Buffer.allocUnsafe(windowBytes);
+  // Most archives are small, and memory outside of V8's heap makes it collect garbage.
+  const window = Buffer.allocUnsafe(Math.min(size, windowBytes));
   let start = 0;
   let end = 0;
 
   const load = async (offset: number, length: number): Promise<Buffer> => {
     start = offset;
     end = offset;
-    while (end < Math.min(size, start + windowBytes)) {
-      const { bytesRead } = await file.read(window, end - start, windowBytes - (end - start), end);
+    while (end < Math.min(size, start + window.length)) {
+      const { bytesRead } = await file.read(window, end - start, window.length - (end - start), end);
       if (bytesRead === 0) break;
       end += bytesRead;
     }

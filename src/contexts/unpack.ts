@@ -2,18 +2,19 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createReadStream, createWriteStream } from "node:fs";
 import { open } from "node:fs/promises";
-import { Duplex, type Readable, Transform } from "node:stream";
+import { Duplex, Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { constants, createGunzip, createZstdDecompress } from "node:zlib";
+import { createGunzip } from "node:zlib";
 import { BuilderError, messageOf } from "../errors.ts";
+import { readZstd } from "./zstd-frames.ts";
 
 /** Text packs to a fifth, an empty disk image to a thousandth: what grows more than this is meant to fill the disk. */
 const maxRatio = 200;
+const chunkBytes = 1024 * 1024;
 /** Below this nobody is hurt by any ratio. */
 const alwaysAllowedBytes = 64 * 1024 * 1024;
-/** xz at its highest level needs 65 MiB; a header may ask for 4 GiB. The same holds for zstd's window, a power of two. */
+/** xz at its highest level needs 65 MiB; a header may ask for 4 GiB. */
 const maxXzMemory = "100MiB";
-const maxZstdWindowLog = 27;
 
 export interface Unpacking {
   /** A file that does not exist yet, for the plain archive. */
@@ -34,13 +35,13 @@ export interface Unpacking {
  */
 export async function unpack(file: string, { target, maxBytes, findProgram, signal }: Unpacking): Promise<string> {
   const { magic, size } = await readStart(file);
-  const form = forms.find(({ start }) => magic.startsWith(start));
+  const form = forms.find(({ start }) => start.test(magic));
   if (form === undefined) return file;
   const allowed = Math.min(maxBytes, Math.max(alwaysAllowedBytes, size * maxRatio));
-  const unpacker = form.open ? form.open() : await openProgram(form, findProgram);
+  const stages = await form.open(file, findProgram);
   try {
-    const output = createWriteStream(target, { flags: "wx", mode: 0o600 });
-    await pipeline(createReadStream(file), unpacker, limitBytes(allowed), output, { signal });
+    const output = createWriteStream(target, { flags: "wx", mode: 0o600, highWaterMark: chunkBytes });
+    await pipeline([...stages, limitBytes(allowed), output], { signal });
   } catch (cause) {
     if (cause instanceof BuilderError) throw cause;
     signal.throwIfAborted();
@@ -52,20 +53,34 @@ export async function unpack(file: string, { target, maxBytes, findProgram, sign
 }
 
 interface Form {
-  readonly start: string;
+  /** How the first bytes look, in hex. */
+  readonly start: RegExp;
   readonly name: string;
-  readonly args?: readonly string[];
-  open?(): Duplex;
+  /** Opens the streams that follow each other from the file to its plain bytes. */
+  open(file: string, find: Unpacking["findProgram"]): Promise<readonly (Readable | Duplex)[]>;
 }
 
-const zstdOptions = { params: { [constants.ZSTD_d_windowLogMax]: maxZstdWindowLog } };
-
 const forms: readonly Form[] = [
-  { start: "1f8b", name: "gzip", open: () => createGunzip() },
-  { start: "28b52ffd", name: "zstd", open: () => createZstdDecompress(zstdOptions) },
-  { start: "425a68", name: "bzip2", args: ["-dc"] },
-  { start: "fd377a585a00", name: "xz", args: ["-dc", "-T1", `--memlimit-decompress=${maxXzMemory}`] },
+  { start: /^1f8b/, name: "gzip", open: async (file) => [readFile(file), createGunzip()] },
+  { start: /^(?:28b52ffd|5.2a4d18)/, name: "zstd", open: async (file) => [Readable.from(readZstd(file))] },
+  { start: /^425a68/, name: "bzip2", open: throughProgram("bzip2", ["-dc"]) },
+  {
+    start: /^fd377a585a00/,
+    name: "xz",
+    open: throughProgram("xz", ["-dc", "-T1", `--memlimit-decompress=${maxXzMemory}`]),
+  },
 ];
+
+function readFile(file: string): Readable {
+  return createReadStream(file, { highWaterMark: chunkBytes });
+}
+
+function throughProgram(name: string, args: readonly string[]): Form["open"] {
+  return async (file, find) => {
+    const program = await openProgram({ name, args }, find);
+    return [readFile(file), program];
+  };
+}
 
 async function readStart(file: string): Promise<{ magic: string; size: number }> {
   await using handle = await open(file, "r");
@@ -74,7 +89,10 @@ async function readStart(file: string): Promise<{ magic: string; size: number }>
 }
 
 /** A program as a stream: what it is given goes in, what it makes comes out, and its failure is the stream's. */
-async function openProgram({ name, args = [] }: Form, find: Unpacking["findProgram"]): Promise<Duplex> {
+async function openProgram(
+  { name, args }: { name: string; args: readonly string[] },
+  find: Unpacking["findProgram"],
+): Promise<Duplex> {
   const program = await find(name);
   if (program === undefined) {
     throw new BuilderError(

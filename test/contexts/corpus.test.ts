@@ -4,6 +4,7 @@ import { pino } from "pino";
 import { expect, test } from "vitest";
 import { shrinkwrapFolder } from "../../src/compose/local-build.ts";
 import { readConfig, readSurroundings } from "../../src/config.ts";
+import { faasCli } from "../model/faas-cli.ts";
 import { type Listings, listContexts, shrinkwrapWith } from "./corpus/faas-cli.ts";
 import { handlerStacks } from "./corpus/handler-stacks.ts";
 import recorded from "./corpus/listings.json" with { type: "json" };
@@ -13,7 +14,6 @@ import { createScratch } from "./scratch.ts";
 
 const stacks = [...handlerStacks, ...templateStacks];
 const recordings: Readonly<Record<string, Listings>> = recorded.stacks;
-const faasCli = process.env.FAAS_CLI ?? "";
 
 /** Our contexts of the stack in a folder, written to disk. */
 async function shrinkwrap(folder: string): Promise<Listings> {

@@ -1,8 +1,8 @@
-import { writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openArchive } from "../../src/contexts/archive.ts";
-import { findEntry } from "../../src/model/context.ts";
+import { findEntry, readText } from "../../src/model/context.ts";
 import { archive, type Member, memberBytes, openBytes, openingIn, pax, sealed } from "./archives.ts";
 import { createScratch, pathsOf, textOf } from "./scratch.ts";
 
@@ -167,6 +167,30 @@ describe("an archive that is let in", () => {
     expect(entry).toMatchObject({ linkTarget: "/etc/passwd" });
     expect(() => entry?.open()).toThrow();
     expect(await served.list("l")).toEqual([]);
+  });
+
+  test("T7 has no race for a link to win: members that take each other's place lead nowhere, at the same time too", async () => {
+    await using scratch = await createScratch();
+    const outside = join(scratch.folder, "outside");
+    await mkdir(outside);
+    await writeFile(join(outside, "file"), "untouched");
+    const link: Member = { name: "context/place", type: "2", link: outside };
+    const folder: Member = { name: "context/place", type: "5", mode: 0o755 };
+    const file: Member = { name: "context/place/file", body: "of the archive" };
+    const rows: readonly [members: readonly Member[], text: string | undefined][] = [
+      [[folder, link, folder, file], "of the archive"],
+      [[folder, file, link], undefined],
+      [[folder, file, link, folder], undefined],
+    ];
+    const opened = Array.from({ length: 8 }, () => rows).flat();
+    await Promise.all(
+      opened.map(async ([members, text]) => {
+        await using archived = await openBytes(archive(context, ...members));
+        expect(await readText(archived.index.context("context"), "place/file", 100)).toBe(text);
+      }),
+    );
+    await expect(openBytes(archive(context, folder, link, file))).rejects.toThrow(/lies below "context\/place"/);
+    expect(await readFile(join(outside, "file"), "utf8")).toBe("untouched");
   });
 
   test("T8 serves a hard link from the bytes of its target, even when that is replaced later", async () => {

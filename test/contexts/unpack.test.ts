@@ -60,13 +60,47 @@ describe.for(forms)("%s", ([name, pack]) => {
   });
 });
 
-test.for(forms.filter(([name]) => name !== "zstd"))(
-  "%s of several streams in a row is unpacked whole",
+test.for(forms)(
+  "%s of several streams in a row is unpacked whole, and refused where one is broken",
   async ([, pack]) => {
-    const { bytes } = await unpackBytes(Buffer.concat([pack(plain), pack(plain)]));
-    expect(bytes.equals(Buffer.concat([plain, plain]))).toBe(true);
+    const [one, other] = [pack(plain), pack(Buffer.from("the other"))];
+    const { bytes } = await unpackBytes(Buffer.concat([one, other, one]));
+    expect(String(bytes)).toBe(`${plain}the other${plain}`);
+    await expect(unpackBytes(Buffer.concat([one, other.subarray(0, -5)]))).rejects.toMatchObject({
+      code: "tar_invalid",
+    });
   },
 );
+
+describe("zstd of many frames", () => {
+  const pack = (bytes: Buffer) => zstdCompressSync(bytes);
+  const skippable = (bytes: Buffer, last = 0) => {
+    const head = Buffer.alloc(8);
+    head.writeUInt32LE(0x184d2a50 + last, 0);
+    head.writeUInt32LE(bytes.length, 4);
+    return Buffer.concat([head, bytes]);
+  };
+
+  test("may have frames that mean nothing, first of all too, as pzstd writes them", async () => {
+    const nothing = skippable(Buffer.from("nothing"), 15);
+    const { bytes } = await unpackBytes(Buffer.concat([nothing, pack(plain), skippable(Buffer.of()), pack(plain)]));
+    expect(bytes.equals(Buffer.concat([plain, plain]))).toBe(true);
+  });
+
+  test("ends with its last frame: what follows is refused, also half a frame that means nothing", async () => {
+    for (const rest of [Buffer.from("hello"), Buffer.alloc(512), skippable(Buffer.alloc(99)).subarray(0, 50)]) {
+      await expect(unpackBytes(Buffer.concat([pack(plain), rest]))).rejects.toMatchObject({ code: "tar_invalid" });
+    }
+  });
+
+  test("T17 bounds its frames together, and how many there are", async () => {
+    const megabyte = pack(Buffer.alloc(2 ** 20));
+    const bomb = Buffer.concat(Array.from({ length: 80 }, () => megabyte));
+    await expect(unpackBytes(bomb)).rejects.toMatchObject({ code: "body_too_large" });
+    const many = Buffer.concat(Array.from({ length: 10_001 }, () => skippable(Buffer.of())));
+    await expect(unpackBytes(many)).rejects.toThrow(/more than 10000 frames/);
+  });
+});
 
 test("what is not compressed stays where it lies", async () => {
   for (const text of ["", "x", "no archive at all"]) {

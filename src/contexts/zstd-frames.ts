@@ -1,0 +1,53 @@
+import { createReadStream } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { constants, createZstdDecompress } from "node:zlib";
+
+/*
+ * A file of zstd is one or more frames in a row: pzstd and zstd's seekable form write many. Between them, or first of
+ * all, may lie skippable frames: a magic number from 0x184D2A50 to 0x184D2A5F, the length of what follows (both of four
+ * bytes, little-endian), and as many bytes that mean nothing. Node's decompressor stops at the end of the first frame
+ * without a word.
+ */
+
+/** A header may ask for a window of 4 GiB. It is a power of two. */
+const maxWindowLog = 27;
+const options = { params: { [constants.ZSTD_d_windowLogMax]: maxWindowLog } };
+/** Each one costs a stream of its own: so many tiny ones are meant to. */
+const maxFrames = 10_000;
+const chunkBytes = 256 * 1024;
+
+/**
+ * Unpacks all frames of a file.
+ * @throws Error where one is broken or cut off, something else follows, or there are too many
+ */
+export async function* readZstd(file: string): AsyncGenerator<Buffer> {
+  await using handle = await open(file, "r");
+  const { size } = await handle.stat();
+  let at = 0;
+  for (let frames = 0; at < size; frames += 1) {
+    if (frames === maxFrames) throw new Error(`it has more than ${maxFrames} frames`);
+    const skipped = await skippableBytes(handle, at);
+    at += skipped > 0 ? skipped : yield* readFrame(file, at);
+  }
+  if (at > size) throw new Error("unexpected end of file");
+}
+
+/** @returns how many bytes of the file the frame takes */
+async function* readFrame(file: string, start: number): AsyncGenerator<Buffer, number> {
+  const decoder = createZstdDecompress(options);
+  const source = createReadStream(file, { start, highWaterMark: chunkBytes });
+  source.on("error", (error) => decoder.destroy(error)).pipe(decoder);
+  try {
+    yield* decoder as AsyncIterable<Buffer>;
+    return decoder.bytesWritten;
+  } finally {
+    source.destroy();
+  }
+}
+
+/** The length of the skippable frame that begins there, its head included; 0 where another one does. */
+async function skippableBytes(file: FileHandle, at: number): Promise<number> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(8), 0, 8, at);
+  if (bytesRead < 8) return 0;
+  return (buffer.readUInt32LE(0) & 0xfffffff0) >>> 0 === 0x184d2a50 ? 8 + buffer.readUInt32LE(4) : 0;
+}
