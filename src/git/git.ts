@@ -4,17 +4,30 @@ import { parseAddress } from "./git-address.ts";
 import type { GitWorld } from "./git-environment.ts";
 import { createMirrors } from "./mirrors.ts";
 import { type Checkout, type CheckoutWorld, openCheckout } from "./open-checkout.ts";
+import { readRemoteHead } from "./remote-head.ts";
+import { createSpareTrees, type SpareLimits } from "./spare-trees.ts";
 import { createTemplateCheckout } from "./template-checkout.ts";
 import { type CheckoutLimits, defaultLimits } from "./tree-bounds.ts";
 import { parseWanted, wantedCommit } from "./wanted.ts";
 
-export interface Git {
+/** Disposing of it removes what it kept of files; what it fetched stays kept. */
+export interface Git extends AsyncDisposable {
   /**
    * Fetches exactly one commit.
    * @param token for a private repository; it is in no address, argument, log or error
    * @throws BuilderError `commit_gone`, `checkout_failed`, `context_invalid` (too large), `name_invalid`, `tool_missing`
    */
   checkout(want: { url: string; sha: string; token?: string }, options: { signal: AbortSignal }): Promise<Checkout>;
+  /**
+   * Asks what a ref stands for now.
+   * @param want.ref its full name, such as `refs/heads/main`
+   * @returns its commit; of a tag that is an object of its own that object and its commit; none where there is no such ref
+   * @throws BuilderError `checkout_failed`, `name_invalid`, `tool_missing`
+   */
+  headOf(
+    want: { url: string; ref: string; token?: string },
+    options: { signal: AbortSignal },
+  ): Promise<readonly string[]>;
   /**
    * Fetches templates: the newest commit of a branch or tag, or a given commit. What was fetched a short while ago, or
    * cannot be fetched now, is taken from what is kept.
@@ -36,9 +49,13 @@ export interface GitOptions {
   readonly limits?: Partial<CheckoutLimits>;
   /** Where to keep what was fetched, so that the next fetch is cheap. Absent, or 0 bytes: nothing is kept. */
   readonly kept?: { readonly folder: string; readonly maxBytes: number };
+  /** Whether the files of a checkout wait for the next one of its repository, which writes only what differs then. */
+  readonly reuseFiles?: boolean;
   /** How long a template's branch or tag counts as what it was. */
   readonly templateRefreshMs?: number;
 }
+
+const spareLimits: SpareLimits = { maxTrees: 16, maxFiles: 100_000, maxBytes: 512 * 1024 ** 2 };
 
 /**
  * Creates the way to git repositories: the system's git, cut off from everything that could make it run or fetch
@@ -54,18 +71,21 @@ export function createGit(options: GitOptions): Git {
     limits: { ...defaultLimits, ...options.limits },
     log,
   };
+  const spares = () => (options.reuseFiles ? { spares: createSpareTrees(spareLimits) } : {});
   // Apart: what a token opened for a push is no template, and many pushes drive out no templates.
   const pushes: CheckoutWorld = {
     ...common,
     protocols: overNetwork,
     goneCode: "commit_gone",
     mirrors: mirrorsOf(options, "repositories"),
+    ...spares(),
   };
   const templates: CheckoutWorld = {
     ...common,
     protocols: fromOperator,
     goneCode: "template_unknown",
     mirrors: mirrorsOf(options, "templates"),
+    ...spares(),
   };
   const openTemplates = createTemplateCheckout(templates, { refreshMs: templateRefreshMs });
   return {
@@ -74,9 +94,16 @@ export function createGit(options: GitOptions): Git {
       const fetch = { url: address, wanted: wantedCommit(sha), token, protocols: overNetwork };
       return openCheckout(pushes, fetch, signal);
     },
+    async headOf({ url, ref, token }, { signal }) {
+      const asked = { url: parseAddress(url, overNetwork).url, ref, token, protocols: overNetwork };
+      return readRemoteHead(asked, { ...common, signal });
+    },
     async checkoutRef({ url, ref }, { signal }) {
       const { url: address, fragment } = parseAddress(url, fromOperator);
       return openTemplates({ url: address, wanted: parseWanted(ref ?? fragment), protocols: fromOperator }, signal);
+    },
+    async [Symbol.asyncDispose]() {
+      for (const world of [pushes, templates]) await world.spares?.[Symbol.asyncDispose]();
     },
   };
 }

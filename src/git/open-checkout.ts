@@ -13,8 +13,10 @@ import {
   type Repository,
   removeDotGit,
   removeRepository,
+  type WrittenTree,
   writeTree,
 } from "./repository.ts";
+import type { SpareTrees } from "./spare-trees.ts";
 import type { CheckoutLimits } from "./tree-bounds.ts";
 
 /** The files of one commit in a folder of their own, without git's own folder. Disposing of it removes them. */
@@ -35,6 +37,8 @@ export interface CheckoutWorld {
   readonly goneCode: "commit_gone" | "template_unknown";
   /** Absent: nothing is kept for the next time. */
   readonly mirrors: Mirrors | undefined;
+  /** Absent: the files of each checkout go with it. */
+  readonly spares?: SpareTrees;
   readonly log: Log;
 }
 
@@ -89,15 +93,31 @@ async function openFrom(mirror: Mirror | undefined, task: Task): Promise<Checkou
   const lender = mirror?.full && known === undefined ? undefined : mirror;
   return inRepository({ ...task, lender }, async (repository) => {
     const sha = known ?? (await fetchCommit(repository, fetch).catch((error) => brokenOr(error, repository, lender)));
-    const committedAt = await writeTree(repository, sha).catch((error) => {
+    const written = await writeTree(repository, sha).catch((error) => {
       throw lender && !(error instanceof BuilderError) ? new BrokenMirror(messageOf(error)) : error;
     });
     if (known === undefined) await publish(repository, { world, fetch, sha, base: mirror });
-    await removeDotGit(repository);
+    await removeDotGit(repository, { keepIndex: world.spares !== undefined });
     world.log.info({ url: fetch.url.href, sha }, "checked out");
-    const remove = () => removeRepository(repository, { mayRun: false });
-    return { folder: repository.tree, sha, committedAt, [Symbol.asyncDispose]: remove };
+    const leave = leaving(repository, written, task);
+    return { folder: repository.tree, sha, committedAt: written.committedAt, [Symbol.asyncDispose]: leave };
   });
+}
+
+/** What ends a checkout, once: its files wait for the next one, or go. */
+function leaving({ root }: Repository, { files, bytes, attributes }: WrittenTree, { world, fetch }: Task) {
+  let left: Promise<void> | undefined;
+  return () => {
+    left ??= world.spares
+      ? world.spares.give(spareName(fetch), { root, files, bytes, attributes })
+      : removeRepository({ root }, { mayRun: false });
+    return left;
+  };
+}
+
+/** Commits of 40 and of 64 digits have indexes of different forms. */
+function spareName({ url, wanted }: Fetch): string {
+  return `${wanted.commit?.length} ${url.href}`;
 }
 
 /** A mirror that has lost something makes git fail in many ways, some of which sound like the server's. */
@@ -138,7 +158,8 @@ async function inRepository<T>(
     if (error instanceof BrokenMirror) return error;
     return translateGitError(error, { what, token: fetch.token, goneCode: world.goneCode });
   };
-  const setting = { fetch, temporaryFolder, inherited, limits, mirror: lender };
+  const spare = world.spares?.take(spareName(fetch));
+  const setting = { fetch, temporaryFolder, inherited, limits, mirror: lender, spare };
   const repository = await createRepository(setting, either).catch((error) => {
     throw translate(error);
   });

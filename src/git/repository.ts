@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type SimpleGit, simpleGit } from "simple-git";
 import { BuilderError, messageOf } from "../errors.ts";
@@ -6,6 +6,7 @@ import { type GitWorld, gitEnvironment } from "./git-environment.ts";
 import { isRefMissing } from "./git-error.ts";
 import { endProcessesIn } from "./leftover-processes.ts";
 import type { Mirror } from "./mirrors.ts";
+import type { SpareTree } from "./spare-trees.ts";
 import { type CheckoutLimits, checkTree, defaultLimits, tooLarge, tooMany, watchFetch } from "./tree-bounds.ts";
 import type { Wanted } from "./wanted.ts";
 
@@ -27,6 +28,8 @@ export interface Repository {
   /** Aborted with the reason once something passes its bounds. */
   readonly stop: AbortController;
   readonly limits: CheckoutLimits;
+  /** The files of an earlier checkout that are here already. */
+  readonly spare: SpareTree | undefined;
 }
 
 interface Setting {
@@ -36,6 +39,7 @@ interface Setting {
   readonly limits: CheckoutLimits;
   /** Whose objects to borrow. */
   readonly mirror: Mirror | undefined;
+  readonly spare: SpareTree | undefined;
 }
 
 /** Names of files and messages; a tree that unfolds without end stops here. */
@@ -43,10 +47,10 @@ const maxOutputBytes = 64 * 1024 * 1024;
 
 /** Makes the repository; `removeRepository` takes it away. */
 export async function createRepository(setting: Setting, signal: AbortSignal): Promise<Repository> {
-  const { fetch, mirror, limits } = setting;
-  const root = await mkdtemp(join(setting.temporaryFolder, "checkout-"));
+  const { fetch, mirror, limits, spare } = setting;
+  const root = spare?.root ?? (await mkdtemp(join(setting.temporaryFolder, "checkout-")));
   const [home, tree] = [join(root, "home"), join(root, "tree")];
-  await Promise.all([mkdir(home), mkdir(tree)]);
+  await Promise.all([mkdir(home, { recursive: true }), mkdir(tree, { recursive: true })]);
   const environment = gitEnvironment({
     home,
     protocols: fetch.protocols,
@@ -62,11 +66,12 @@ export async function createRepository(setting: Setting, signal: AbortSignal): P
   })
     .env(environment)
     .outputHandler(boundOutput(stop));
-  const repository = { root, tree, git, stop, limits };
+  const repository = { root, tree, git, stop, limits, spare };
   try {
     const format = fetch.wanted.commit?.length === 64 ? ["--object-format=sha256"] : [];
     await git.raw(["init", "--quiet", "--template=", "--initial-branch=none", ...format]);
     if (mirror) await borrow(repository, mirror);
+    if (spare) await rename(join(root, "index"), join(tree, ".git/index"));
     return repository;
   } catch (error) {
     await removeRepository(repository, { mayRun: signal.aborted });
@@ -122,7 +127,7 @@ export function packsOf({ tree }: Pick<Repository, "tree">): string {
 
 /**
  * Fetches what is wanted, without its history, and without files that are too large by themselves where the server can
- * leave them out.
+ * leave them out. Any other file may be needed: which ones is known only when the first have been read.
  * @returns the commit
  */
 export async function fetchCommit(repository: Repository, fetch: Fetch): Promise<string> {
@@ -174,16 +179,29 @@ async function revParse(git: SimpleGit, name: string): Promise<string> {
   return (await git.raw(["rev-parse", "--verify", "--end-of-options", `${name}^{commit}`])).trim();
 }
 
+/** The files of a commit, written. */
+export interface WrittenTree extends Omit<SpareTree, "root"> {
+  /** Unix seconds of the commit. */
+  readonly committedAt: number;
+}
+
 /**
  * Writes the files of a commit that is here, once its tree is found to be within its bounds.
- * @returns Unix seconds of the commit
  * @throws BuilderError `context_invalid`
  */
-export async function writeTree({ git, limits }: Repository, sha: string): Promise<number> {
-  checkTree(await listTree(git, sha, limits), limits);
+export async function writeTree(repository: Repository, sha: string): Promise<WrittenTree> {
+  const { git, limits, spare } = repository;
+  const found = checkTree(await listTree(git, sha, limits), limits);
   const committedAt = Number(await git.raw(["show", "-s", "--no-show-signature", "--format=%ct", sha]));
+  if (spare && spare.attributes !== found.attributes) await emptyTree(repository);
   await git.raw(["checkout", "--quiet", "--detach", "--force", sha]);
-  return committedAt;
+  return { ...found, committedAt };
+}
+
+async function emptyTree({ tree }: Repository): Promise<void> {
+  await rm(join(tree, ".git/index"));
+  const names = (await readdir(tree)).filter((name) => name !== ".git");
+  await Promise.all(names.map((name) => rm(join(tree, name), { recursive: true })));
 }
 
 async function listTree(git: SimpleGit, sha: string, { maxBytes }: CheckoutLimits): Promise<string> {
@@ -205,6 +223,7 @@ export async function isWhole({ git }: Repository): Promise<boolean> {
 }
 
 /** Takes git's own folder away from the files. */
-export async function removeDotGit({ tree }: Repository): Promise<void> {
+export async function removeDotGit({ root, tree }: Repository, { keepIndex }: { keepIndex: boolean }): Promise<void> {
+  if (keepIndex) await rename(join(tree, ".git/index"), join(root, "index"));
   await rm(join(tree, ".git"), { recursive: true, force: true });
 }

@@ -36,13 +36,20 @@ export function watchFetch(
 /**
  * Checks a tree before a single file of it is written: small packs unfold to trees of any size.
  * @param listing `git ls-tree -r -l -z`
+ * @returns what it holds
  * @throws BuilderError `context_invalid`
  */
-export function checkTree(listing: string, { maxBytes, maxFiles }: CheckoutLimits): void {
+export function checkTree(
+  listing: string,
+  { maxBytes, maxFiles }: CheckoutLimits,
+): { files: number; bytes: number; attributes: string } {
   const entries = listing.split("\0").filter((entry) => entry !== "");
   if (entries.length > maxFiles) throw tooMany(maxFiles);
   const bytes = entries.reduce((sum, entry) => sum + (Number(/^\d+ \w+ \w+ +(\d+)\t/.exec(entry)?.[1]) || 0), 0);
   if (bytes > maxBytes) throw tooLarge(maxBytes);
+  // Without regard to case, as git looks for them on some disks.
+  const attributes = entries.filter((entry) => /[\t/]\.gitattributes$/i.test(entry)).join("\0");
+  return { files: entries.length, bytes, attributes };
 }
 
 /** The error of a tree with more files than may be. */

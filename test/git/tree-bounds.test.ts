@@ -11,8 +11,8 @@ const limits = { ...defaultLimits, maxBytes: 100, maxFiles: 3 };
 test("a tree within its bounds passes, submodules weigh nothing", () => {
   const listing =
     line(60, "a") + line(40, "b\n9999\tc") + line(4, "x").replace("blob", "commit").replace("      4", "      -");
-  expect(checkTree(listing, limits)).toBeUndefined();
-  expect(checkTree("", limits)).toBeUndefined();
+  expect(checkTree(listing, limits)).toEqual({ files: 3, bytes: 100, attributes: "" });
+  expect(checkTree("", limits)).toEqual({ files: 0, bytes: 0, attributes: "" });
 });
 
 test.for([

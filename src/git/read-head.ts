@@ -1,0 +1,32 @@
+import { simpleGit } from "simple-git";
+import { BuilderError, messageOf } from "../errors.ts";
+
+/** What a person's own clone has checked out. */
+export interface Head {
+  readonly sha: string;
+  readonly branch: string;
+  /** Address of the remote "origin". */
+  readonly remote: string;
+  /** Unix seconds. */
+  readonly committedAt: number;
+  readonly message: string;
+}
+
+/**
+ * Reads what a folder of the person at the terminal has checked out. It is their own repository: nothing of it is run.
+ * @throws BuilderError `usage` where it is none, or has no remote "origin"
+ */
+export async function readHead(folder: string, { signal }: { signal: AbortSignal }): Promise<Head> {
+  try {
+    const git = simpleGit({ baseDir: folder, abort: signal });
+    const [sha = "", seconds = "", ...message] = (await git.raw("log", "-1", "--format=%H%n%ct%n%B")).split("\n");
+    const branch = (await git.raw("rev-parse", "--abbrev-ref", "HEAD")).trim();
+    const remote = (await git.raw("remote", "get-url", "origin")).trim();
+    return { sha, branch, remote, committedAt: Number(seconds), message: message.join("\n").trim() };
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new BuilderError("usage", `${folder} is no clone with a commit and a remote "origin": ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+}
