@@ -2,7 +2,10 @@
  * Reads an answer's body whole.
  * @throws Error when it is larger than `maxBytes`; the rest is not read
  */
-export async function readBody(answer: Response, maxBytes: number): Promise<Buffer> {
+export async function readBody(
+  answer: { readonly body: AsyncIterable<Uint8Array> | null },
+  maxBytes: number,
+): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of answer.body ?? []) {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { readBody } from "./body.ts";
+import type { HttpAnswer } from "./http-request.ts";
 import { parseReference, type Reference } from "./reference.ts";
 import { type AskRegistry, type RegistryAccess, refusalOf, withRegistry } from "./registry-request.ts";
 
@@ -19,11 +20,26 @@ export async function readDigest(image: string, access: RegistryAccess): Promise
   const reference = parseReference(image);
   return withRegistry(reference, access, async (ask) => {
     const head = await ask({ method: "HEAD" });
-    const digest = head.headers.get("docker-content-digest") ?? "";
+    const digest = head.header("docker-content-digest");
+    head.discard();
     if (isMissing(head)) return undefined;
     if (head.ok && digestPattern.test(digest)) return digest;
     return (await readManifest(ask, reference))?.digest;
   });
+}
+
+/**
+ * The bytes of an image's configuration and layers, packed as a registry has them. Of an image for several platforms it
+ * is the first one's.
+ * @returns undefined where the registry has no such image, or its manifest tells no sizes
+ * @throws BuilderError `registry_unreachable`, `registry_denied`, `name_invalid`
+ */
+export async function readSize(image: string, access: RegistryAccess): Promise<number | undefined> {
+  const described = await readDescription(image, access);
+  const [first] = described?.manifests ?? [];
+  if (!first) return sizeOf(described);
+  const { repository, host } = parseReference(image);
+  return sizeOf(await readDescription(`${host}/${repository}@${first.digest}`, access));
 }
 
 /**
@@ -42,7 +58,7 @@ export async function copyManifest(from: string, to: string, access: RegistryAcc
   if (manifest?.digest !== source.reference) return false;
   await withRegistry(target, access, async (ask) => {
     const answer = await ask({ method: "PUT", body: manifest });
-    await answer.body?.cancel();
+    answer.discard();
     if (!answer.ok) throw refusalOf(answer, target);
   });
   return true;
@@ -57,7 +73,7 @@ export async function copyManifest(from: string, to: string, access: RegistryAcc
 export async function deleteManifest(image: string, access: RegistryAccess): Promise<boolean> {
   return withRegistry(parseReference(image), access, async (ask) => {
     const answer = await ask({ method: "DELETE" });
-    await answer.body?.cancel();
+    answer.discard();
     return answer.ok;
   });
 }
@@ -68,18 +84,36 @@ interface Manifest {
   readonly digest: string;
 }
 
+/** The part of manifests and indexes that sizes are read of; a stranger's registry may say anything. */
+interface Description {
+  readonly manifests?: readonly { readonly digest: string }[];
+  readonly config?: { readonly size: number };
+  readonly layers?: readonly { readonly size: number }[];
+}
+
+async function readDescription(image: string, access: RegistryAccess): Promise<Description | undefined> {
+  const reference = parseReference(image);
+  const manifest = await withRegistry(reference, access, (ask) => readManifest(ask, reference));
+  return manifest && (JSON.parse(manifest.bytes.toString()) as Description);
+}
+
+function sizeOf({ config, layers }: Description = {}): number | undefined {
+  const bytes = [config, ...(layers ?? [])].reduce((sum, part) => sum + (part?.size ?? Number.NaN), 0);
+  return layers && Number.isSafeInteger(bytes) ? bytes : undefined;
+}
+
 async function readManifest(ask: AskRegistry, reference: Reference): Promise<Manifest | undefined> {
   const answer = await ask({ method: "GET" });
   if (!answer.ok) {
-    await answer.body?.cancel();
+    answer.discard();
     if (isMissing(answer)) return undefined;
     throw refusalOf(answer, reference);
   }
   const bytes = await readBody(answer, maxManifestBytes);
   const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-  return { bytes, mediaType: answer.headers.get("content-type") ?? "", digest };
+  return { bytes, mediaType: answer.header("content-type"), digest };
 }
 
-function isMissing({ status }: Response): boolean {
+function isMissing({ status }: HttpAnswer): boolean {
   return status === 404;
 }

@@ -1,3 +1,4 @@
+import { sendHttp } from "./http-request.ts";
 import { isLoopback } from "./reference.ts";
 
 const limitMs = 5000;
@@ -18,24 +19,32 @@ export async function speaksPlainHttp(
 ): Promise<boolean> {
   if (setting !== undefined) return setting;
   if (hasCredentials && !isLoopback(host)) return false;
-  return !(await answers(`https://${host}`, signal)) && (await answers(`http://${host}`, signal));
+  const speaksPlain = () => statusOf(`http://${host}`, signal).then(isPlainAnswer);
+  const speaksTls = () => statusOf(`https://${host}`, signal).then((status) => status !== undefined);
+  // Nobody is on the way to this machine itself: what answers there in the clear need not be asked for more.
+  const isPlain = isLoopback(host) ? await speaksPlain() : !(await speaksTls()) && (await speaksPlain());
+  signal.throwIfAborted();
+  return isPlain;
 }
 
-/** A certificate that we do not trust is an answer too: that registry speaks TLS. */
-async function answers(origin: string, signal: AbortSignal): Promise<boolean> {
+/** A server that speaks TLS answers whoever does not with 400. */
+function isPlainAnswer(status: number | undefined): boolean {
+  return status !== undefined && status !== 400;
+}
+
+/** 0 where a certificate is not trusted: that is an answer, too. */
+async function statusOf(origin: string, signal: AbortSignal): Promise<number | undefined> {
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
   try {
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
-    const answer = await fetch(`${origin}/v2/`, { redirect: "manual", signal: limited });
-    await answer.body?.cancel();
-    return true;
+    const answer = await sendHttp(new URL(`${origin}/v2/`), { method: "GET", signal: limited });
+    answer.discard();
+    return answer.status;
   } catch (error) {
-    signal.throwIfAborted();
-    return isCertificateFault(error);
+    return isCertificateFault(error) ? 0 : undefined;
   }
 }
 
 function isCertificateFault(error: unknown): boolean {
-  const cause = error instanceof Error ? error.cause : undefined;
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
   return /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/.test(code);
 }

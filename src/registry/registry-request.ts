@@ -1,6 +1,8 @@
 import { BuilderError, messageOf } from "../errors.ts";
 import { parseChallenge } from "./challenge.ts";
 import type { LookUpCredentials } from "./credentials.ts";
+import { type HttpAnswer, sendHttp } from "./http-request.ts";
+import { lookupPublic } from "./public-lookup.ts";
 import type { Reference } from "./reference.ts";
 import { basic, fetchToken } from "./token.ts";
 
@@ -11,6 +13,8 @@ export interface RegistryAccess {
   readonly signal: AbortSignal;
   /** Where a stranger chose the registry it may not send us on to places that only we can reach. */
   readonly redirect?: "error";
+  /** Where a stranger chose the registry: it is asked only at addresses of the public network. */
+  readonly reach?: "public";
 }
 
 /** A request for the manifest of a reference; a body is put there. */
@@ -20,7 +24,7 @@ export interface ManifestRequest {
 }
 
 /** Sends requests for one image; what the registry wants to see it is shown once for all of them. */
-export type AskRegistry = (request: ManifestRequest) => Promise<Response>;
+export type AskRegistry = (request: ManifestRequest) => Promise<HttpAnswer>;
 
 /** Kinds of manifests that registries hold. */
 const accepted = [
@@ -55,7 +59,7 @@ export async function withRegistry<T>(
 }
 
 /** What an answer means that is no success. */
-export function refusalOf({ status }: Response, { host, repository }: Reference): BuilderError {
+export function refusalOf({ status }: HttpAnswer, { host, repository }: Reference): BuilderError {
   const isDenied = status === 401 || status === 403;
   const message = `registry ${host} answered ${status} when it was asked for ${repository}`;
   return new BuilderError(isDenied ? "registry_denied" : "registry_unreachable", message);
@@ -67,25 +71,26 @@ interface Registry {
   authorization: string | undefined;
 }
 
-async function send(registry: Registry, request: ManifestRequest): Promise<Response> {
+async function send(registry: Registry, request: ManifestRequest): Promise<HttpAnswer> {
   const answer = await sendOnce(registry, request);
   if (answer.status !== 401 || registry.authorization !== undefined) return answer;
-  await answer.body?.cancel();
-  registry.authorization = await authorize(registry, answer.headers.get("www-authenticate") ?? "");
+  answer.discard();
+  registry.authorization = await authorize(registry, answer.header("www-authenticate"));
   return sendOnce(registry, request);
 }
 
-async function sendOnce({ reference, access, authorization }: Registry, request: ManifestRequest): Promise<Response> {
+async function sendOnce({ reference, access, authorization }: Registry, request: ManifestRequest): Promise<HttpAnswer> {
   const { host, repository, reference: name } = reference;
   const { method, body } = request;
-  const url = `${access.insecure ? "http" : "https"}://${host}/v2/${repository}/manifests/${name}`;
+  const url = new URL(`${access.insecure ? "http" : "https"}://${host}/v2/${repository}/manifests/${name}`);
   const headers = {
     accept: accepted,
     ...(authorization !== undefined && { authorization }),
     ...(body && { "content-type": body.mediaType }),
   };
-  const { signal, redirect = "follow" } = access;
-  return fetch(url, { method, headers, signal, redirect, ...(body && { body: new Uint8Array(body.bytes) }) });
+  const { signal, redirect = "follow", reach } = access;
+  const lookup = reach === "public" ? { lookup: lookupPublic } : {};
+  return sendHttp(url, { method, headers, signal, redirect, ...lookup, ...(body && { body: body.bytes }) });
 }
 
 /** @returns the value of the header Authorization */
@@ -100,7 +105,7 @@ async function authorize({ reference: { host }, access }: Registry, header: stri
   throw new BuilderError("registry_denied", `registry ${host} wants to know who asks, and ${missing}`);
 }
 
-/** fetch says "fetch failed" and keeps what happened as the cause. */
+/** An abort keeps its reason as the cause, as fetch does with whatever happened. */
 function reasonOf(error: unknown): string {
   return messageOf(error instanceof Error && error.cause !== undefined ? error.cause : error);
 }

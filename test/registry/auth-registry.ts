@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { startChild } from "../../src/parts/child.ts";
 import { findProgram } from "../../src/parts/find-program.ts";
-import { freePort } from "../buildkit/daemons.ts";
+import { freePort } from "../../src/parts/free-port.ts";
 import type { TokenServer } from "./token-server.ts";
 
 /** The account of a registry that asks for one. The password has a colon: only the first one parts it from the name. */

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
 import { expect, inject, test } from "vitest";
 import type { Credentials } from "../../src/registry/credentials.ts";
-import { readDigest } from "../../src/registry/manifest.ts";
+import { readDigest, readSize } from "../../src/registry/manifest.ts";
 import { startHttpServer } from "./http-server.ts";
 
 const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2 }));
@@ -33,6 +33,15 @@ test("a real registry tells the digest of an image, by tag and by digest", async
   const found = await ask(image);
   expect(found).toMatch(/^sha256:[0-9a-f]{64}$/);
   expect(await ask(`${image}@${found}`)).toBe(found);
+});
+
+test("a real registry tells the size of an image: that of its layers and its configuration", async () => {
+  const image = `${inject("registry")}/library/busybox:latest`;
+  const access = { insecure: true, credentials: async () => undefined, signal: AbortSignal.timeout(60_000) };
+  const bytes = await readSize(image, access);
+  expect(bytes).toBeGreaterThan(100_000);
+  expect(bytes).toBeLessThan(20_000_000);
+  expect(await readSize(`${inject("registry")}/library/busybox:none`, access)).toBeUndefined();
 });
 
 test.for(["library/busybox:none", "nobody/nothing", `library/busybox@sha256:${"0".repeat(64)}`])(

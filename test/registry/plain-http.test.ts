@@ -27,6 +27,11 @@ test.for([true, false])("the setting %s decides without asking", async (setting)
   expect(asked).toBe(false);
 });
 
+test("a server on this machine that speaks TLS is not plain: it answers 400 to whoever does not", async () => {
+  await using server = await startHttpServer((_, response) => response.writeHead(400).end());
+  expect(await speaksPlainHttp(server.host, { setting: undefined, hasCredentials: false, signal })).toBe(false);
+});
+
 test("where nobody answers it is not plain", async () => {
   const server = await startHttpServer(() => {});
   await server[Symbol.asyncDispose]();
