@@ -13,6 +13,7 @@ import {
 } from "../model/build-api.ts";
 import type { BuildEvent } from "../model/build-event.ts";
 import { createLogReader } from "./log-events.ts";
+import { parseSealingKey, type SealingKey } from "./seal-secrets.ts";
 
 /*
  * The client's side of the build API, for any server that speaks it:
@@ -23,7 +24,8 @@ import { createLogReader } from "./log-events.ts";
  *           then exactly one {status: "success" | "failed", image, error}; or, from servers that do not stream, one
  *           JSON document {log, image, status, error} with any status code
  *
- * A stream that ends without its last record has failed, whatever came before.
+ * A stream that ends without its last record has failed, whatever came before. Secrets are sealed for the key that
+ * GET /publickey, beside the door of builds, answers: {key_id, algorithm, public_key}.
  */
 
 /** An archive that lies ready. */
@@ -45,6 +47,11 @@ export interface RemoteBuilder {
     order: RemoteOrder,
     options: { signal: AbortSignal; onEvent: (event: BuildEvent) => void },
   ): Promise<RemoteImage>;
+  /**
+   * Asks for the key that build secrets are to be sealed for.
+   * @throws BuilderError `builder_refused` where the server has none, `builder_unreachable`, the signal's reason
+   */
+  fetchKey(options: { signal: AbortSignal }): Promise<SealingKey>;
 }
 
 export interface RemoteImage {
@@ -55,6 +62,7 @@ export interface RemoteImage {
 /** A line is below 64 KiB where a server means it well; one without end is not gathered. */
 const maxLineBytes = 1024 * 1024;
 const maxDocumentBytes = 64 * 1024 * 1024;
+const keyLimitMs = 30_000;
 
 /**
  * Creates a client of one server.
@@ -79,7 +87,22 @@ export function createRemoteBuilder(address: string): RemoteBuilder {
         response.destroy();
       }
     },
+    fetchKey: ({ signal }) => fetchKey(new URL("publickey", url), signal),
   };
+}
+
+async function fetchKey(url: URL, given: AbortSignal): Promise<SealingKey> {
+  const signal = AbortSignal.any([given, AbortSignal.timeout(keyLimitMs)]);
+  try {
+    const response = await fetch(url, { signal });
+    const text = await response.text();
+    if (response.ok) return parseSealingKey(text, `what ${url} answers`);
+    throw refusal(response.status, undefined, text);
+  } catch (error) {
+    given.throwIfAborted();
+    if (error instanceof BuilderError) throw error;
+    throw unreachable(url, error);
+  }
 }
 
 function parseAddress(address: string): URL {
