@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { BuilderError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type Child, startChild } from "./child.ts";
+import { freePort } from "./free-port.ts";
 
 /** A registry of our own: plain HTTP, on this machine's loopback only, without accounts. */
 export interface RegistryServer extends AsyncDisposable {
@@ -72,19 +72,6 @@ function configOf(port: number, { folder, mark }: { folder: string; mark: string
     storage: { filesystem: { rootdirectory: join(folder, "images") }, delete: { enabled: true } },
     http: { addr: `127.0.0.1:${port}`, headers: { [markHeader]: [mark] } },
   };
-}
-
-/** distribution wants a number, so there is a moment in which somebody else may take it; then another is tried. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((settle, fail) => {
-    server.once("error", fail);
-    server.listen(0, "127.0.0.1", settle);
-  });
-  const address = server.address();
-  await new Promise((settle) => server.close(settle));
-  if (address === null || typeof address === "string") throw new Error("a TCP server without a port");
-  return address.port;
 }
 
 function isPortTaken(error: unknown): boolean {
