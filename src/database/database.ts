@@ -6,9 +6,22 @@ import { migrate } from "./migrations.ts";
 export interface Database extends AsyncDisposable {
   /**
    * Runs one SQL statement.
+   * @param options.name of a statement that is always the same: each session reads and plans it once under this name,
+   *   which is most of the work of a small one
    * @throws BuilderError `database_unreachable` when it could not be run; it may have been run all the same
    */
-  query<Row extends object>(sql: string, values?: readonly unknown[]): Promise<readonly Row[]>;
+  query<Row extends object>(
+    sql: string,
+    values?: readonly unknown[],
+    options?: { name?: string },
+  ): Promise<readonly Row[]>;
+  /**
+   * Does some work unless another process, or this one, is doing it. The lock goes with its session: a process that dies
+   * holds nothing.
+   * @returns false where it was not done
+   * @throws BuilderError `database_unreachable`
+   */
+  exclusively(name: string, work: () => Promise<void>): Promise<boolean>;
 }
 
 const connectLimitMs = 10_000;
@@ -39,9 +52,38 @@ export async function openDatabase(url: string, { log }: { log: Log }): Promise<
     throw error;
   }
   return {
-    query: (sql, values = []) => translated(async () => (await pool.query(sql, [...values])).rows),
+    query: (text, values = [], { name } = {}) =>
+      translated(() =>
+        untilNotUndone(async () => (await pool.query({ text, values: [...values], ...(name && { name }) })).rows),
+      ),
+    exclusively: (name, work) => exclusively(pool, name, work),
     [Symbol.asyncDispose]: () => pool.end(),
   };
+}
+
+/** First half of the key of advisory locks: work that one process does at a time. The second is the work's name. */
+const workLocks = 78;
+
+async function exclusively(pool: Pool, name: string, work: () => Promise<void>): Promise<boolean> {
+  const session = await translated(() => pool.connect());
+  const ask = (sql: string) => translated(async () => (await session.query(sql, [workLocks, name])).rows[0]);
+  let isBroken = true;
+  try {
+    const { taken } = await ask("select pg_try_advisory_lock($1, hashtext($2)) as taken");
+    if (taken) {
+      try {
+        await work();
+      } finally {
+        // Closing the session would give it back, too, but some time later.
+        await ask("select pg_advisory_unlock($1, hashtext($2))");
+      }
+    }
+    isBroken = false;
+    return taken;
+  } finally {
+    // Closing the session gives back what it may still hold.
+    session.release(isBroken);
+  }
 }
 
 /** An error of SQL is a bug of ours, one of everything around it is the database's. */
@@ -53,6 +95,22 @@ async function translated<T>(work: () => Promise<T>): Promise<T> {
     throw new BuilderError("database_unreachable", `the database does not answer: ${messageOf(cause)}`, { cause });
   }
 }
+
+/** PostgreSQL may undo a statement whole, where two wait for each other: it is run anew. */
+async function untilNotUndone<T>(run: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await run();
+    } catch (error) {
+      const isUndone =
+        error instanceof DatabaseError && [serializationFailure, deadlockDetected].includes(error.code ?? "");
+      if (!isUndone || attempt === maxAttempts) throw error;
+    }
+  }
+}
+
+const [serializationFailure, deadlockDetected] = ["40001", "40P01"];
+const maxAttempts = 5;
 
 /** Classes of SQLSTATE: connection, authorisation, no such database, resources, operator, system. */
 function isOutage({ code = "" }: DatabaseError): boolean {

@@ -26,20 +26,22 @@ export async function readGoodBuilds(
 }
 
 /**
- * Remembers a build that went well as its function's last one. A failed or cancelled build is never stored: what it
- * was to build is still changed then.
+ * Remembers a build that went well as its function's last one, unless a later push of the branch has one. A failed or
+ * cancelled build is never stored: what it was to build is still changed then.
+ * @param build.order the push's place in the order of its branch
  * @throws BuilderError `database_unreachable`
  */
 export async function storeGoodBuild(
   database: Database,
   { owner, repository, branch, name }: FunctionKey & { name: string },
-  { inputs, image, digest, sha }: GoodBuild,
+  { inputs, image, digest, sha, order }: GoodBuild & { readonly order: string },
 ): Promise<void> {
   await database.query(
-    `insert into function_build (owner, repository, branch, function, inputs, image, digest, sha)
-    values ($1, $2, $3, $4, $5, $6, $7, $8)
+    `insert into function_build (owner, repository, branch, function, inputs, image, digest, sha, "order")
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
     on conflict (owner, repository, branch, function) do update
-    set inputs = $5, image = $6, digest = $7, sha = $8, built_at = now()`,
-    [owner.toLowerCase(), repository.toLowerCase(), branch, name, inputs, image, digest, sha],
+    set inputs = $5, image = $6, digest = $7, sha = $8, "order" = $9, built_at = now()
+    where function_build."order" <= $9`,
+    [owner.toLowerCase(), repository.toLowerCase(), branch, name, inputs, image, digest, sha, order],
   );
 }

@@ -1,4 +1,8 @@
 import type { Pool } from "pg";
+import { intakeTables } from "./intake-tables.ts";
+import { logTables } from "./log-tables.ts";
+import { logLinkColumns, pushTables, slotTables } from "./push-tables.ts";
+import { reportTables } from "./report-tables.ts";
 
 /**
  * The tables' history: the statements of each version, in order. A released version is never changed, only followed.
@@ -33,6 +37,12 @@ const versions: readonly string[] = [
     built_at timestamptz not null default now(),
     primary key (owner, repository, branch, function)
   )`,
+  pushTables,
+  reportTables,
+  logTables,
+  intakeTables,
+  slotTables,
+  logLinkColumns,
 ];
 
 /** Any number that nothing else on the database locks. */

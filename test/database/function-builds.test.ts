@@ -15,12 +15,13 @@ const build = (sha: string) => ({
   digest: "sha256:1",
   sha,
 });
+const stored = (sha: string, order = sha) => ({ ...build(sha), order });
 
 test("the last good build of each function is remembered", async () => {
   expect(await readGoodBuilds(database, branch)).toEqual(new Map());
-  await storeGoodBuild(database, { ...branch, name: "a" }, build("1"));
-  await storeGoodBuild(database, { ...branch, name: "b" }, build("1"));
-  await storeGoodBuild(database, { ...branch, name: "a" }, build("2"));
+  await storeGoodBuild(database, { ...branch, name: "a" }, stored("1"));
+  await storeGoodBuild(database, { ...branch, name: "b" }, stored("1"));
+  await storeGoodBuild(database, { ...branch, name: "a" }, stored("2"));
   expect(await readGoodBuilds(database, branch)).toEqual(
     new Map([
       ["a", build("2")],
@@ -29,8 +30,17 @@ test("the last good build of each function is remembered", async () => {
   );
 });
 
+test("what an older push has built does not take the place of a newer one's, however late it ends", async () => {
+  const main = { ...branch, repository: "ordered" };
+  await storeGoodBuild(database, { ...main, name: "a" }, stored("2"));
+  await storeGoodBuild(database, { ...main, name: "a" }, stored("1"));
+  expect((await readGoodBuilds(database, main)).get("a")).toEqual(build("2"));
+  await storeGoodBuild(database, { ...main, name: "a" }, stored("1", "10"));
+  expect((await readGoodBuilds(database, main)).get("a")).toEqual(build("1"));
+});
+
 test("another spelling is the same repository, another branch, repository or owner is not", async () => {
-  await storeGoodBuild(database, { ...branch, name: "a" }, build("1"));
+  await storeGoodBuild(database, { ...branch, name: "a" }, stored("1"));
   const names = async (change: Partial<typeof branch>) => [
     ...(await readGoodBuilds(database, { ...branch, ...change })).keys(),
   ];
@@ -42,6 +52,6 @@ test("another spelling is the same repository, another branch, repository or own
 
 test("text of a push is no SQL", async () => {
   const name = "'; drop table function_build; --";
-  await storeGoodBuild(database, { ...branch, branch: name, name: "a" }, build("1"));
+  await storeGoodBuild(database, { ...branch, branch: name, name: "a" }, stored("1"));
   expect(await readGoodBuilds(database, { ...branch, branch: name })).toEqual(new Map([["a", build("1")]]));
 });

@@ -41,6 +41,12 @@ export async function ask(url: string, sql: string, values: unknown[] = []): Pro
   }
 }
 
+/** How often two sessions waited for each other in a database; a session's count is told within a second. */
+export async function deadlocksOf(url: string): Promise<number> {
+  const [row] = await ask(url, "select deadlocks from pg_stat_database where datname = current_database()");
+  return Number(row?.deadlocks);
+}
+
 /** Asks again and again until the answer is there. */
 export async function eventually<T>(question: () => Promise<T | undefined | false>): Promise<T> {
   for (;;) {
