@@ -8,7 +8,8 @@ const lockSpace = 77;
 /** How long a predecessor that was killed may take to be noticed by the database. */
 const noticeMs = 15_000;
 const retryMs = 250;
-const maxBackoffMs = 5_000;
+/** Less than others wait before they take the executor for dead. */
+const maxBackoffMs = 1_000;
 
 /**
  * Holds the lock that says "the executor of this id lives" on a session of its own, until it is disposed of. Without
@@ -81,12 +82,19 @@ export async function unlock(session: ClientBase, executorId: string): Promise<v
   await session.query("select pg_advisory_unlock($1, hashtext($2))", [lockSpace, executorId]);
 }
 
-/** A session that notices when its other end has died. */
+/**
+ * A session on which both ends soon notice that the other has died, a machine without power too: PostgreSQL gives the
+ * lock away then. Over a unix socket these settings mean nothing.
+ */
+const watchful =
+  "set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 3; set tcp_user_timeout = 11000";
+
 async function openSession({ databaseUrl }: { databaseUrl: string }): Promise<Client> {
   const session = new Client({ connectionString: databaseUrl, keepAlive: true, connectionTimeoutMillis: 10_000 });
   session.on("error", () => {});
   try {
     await session.connect();
+    await session.query(watchful);
     return session;
   } catch (cause) {
     await session.end().catch(() => {});

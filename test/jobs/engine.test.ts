@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, describe, expect, inject, it } from "vitest";
 import { openDatabase } from "../../src/database/database.ts";
-import { storeDelivery } from "../../src/database/deliveries.ts";
 import { BuilderError } from "../../src/errors.ts";
-import { type Engine, type EngineOptions, startEngine } from "../../src/jobs/engine.ts";
+import { type Engine, type EngineLimits, type EngineOptions, startEngine } from "../../src/jobs/engine.ts";
 import { holdExecutorLock } from "../../src/jobs/executor-lock.ts";
 import type { Steps } from "../../src/pipeline/steps.ts";
+import { deliver } from "../database/runs.ts";
 import { createTestDatabase, eventually, quiet } from "../database/scratch.ts";
 
 const parts = new AsyncDisposableStack();
@@ -17,27 +17,25 @@ type Work = Record<string, unknown>;
 type Stories = EngineOptions<Work, Work>["stories"];
 
 let engine: Engine | undefined;
-const start = async (stories: Partial<Stories>, limits: { concurrency?: number; ownerConcurrency?: number } = {}) => {
+const roomy: EngineLimits = { pushes: 4, pushesOfOwner: 4, functionsOfOwner: 0, functions: 4 };
+const ownerOf = ({ owner = "alice" }: Work) => String(owner);
+const start = async (stories: Partial<Stories>, limits: Partial<EngineLimits> = {}) => {
   const none = async () => undefined;
   const all = { push: none, function: none, ...stories };
   engine = await startEngine({
     databaseUrl: url,
     executorId: "local",
-    concurrency: 4,
+    limits: { ...roomy, ...limits },
     log: quiet,
     stories: all,
-    ...limits,
+    ownerOf,
   });
   return engine;
 };
 afterEach(() => engine?.stop({ limitMs: 0 }));
 
-const push = async (work: Work = {}, owner = "alice") => {
-  const guid = randomUUID();
-  const decision = { accepted: true, reason: "", work } as const;
-  await storeDelivery(database, { guid, event: "push", owner, decision, body: Buffer.from("{}") });
-  return guid;
-};
+/** Starts a run with further work. */
+const push = (work: Work = {}, owner = "alice") => deliver(database, { owner, branch: randomUUID() }, work);
 
 /** The outcome of a story once it has ended. */
 const endOf = (id: string) =>
@@ -51,13 +49,16 @@ describe("a story", () => {
     await start({
       async push(work, steps) {
         const plan = await steps.step("plan", async () => ["a", "b", "c"]);
-        return { work, built: await Promise.all(plan.map((name) => steps.branch("function", name, { name }))) };
+        return {
+          greeting: work.greeting,
+          built: await Promise.all(plan.map((name) => steps.branch("function", name, { name }))),
+        };
       },
       function: (work, steps) => steps.step("build", async () => `${work.name} built`),
     });
-    const id = await push({ branch: "main" });
+    const id = await push({ greeting: "hello" });
 
-    const outcome = { work: { branch: "main" }, built: ["a built", "b built", "c built"] };
+    const outcome = { greeting: "hello", built: ["a built", "b built", "c built"] };
     expect(await endOf(id)).toEqual({ state: "ended", outcome });
     expect(await engine?.statusOf(`${id}/b`)).toEqual({ state: "ended", outcome: "b built" });
     expect(await engine?.statusOf("unknown")).toBeUndefined();
@@ -115,7 +116,7 @@ describe("ended stories", () => {
 });
 
 describe("the queue", () => {
-  const limits = { concurrency: 6, ownerConcurrency: 2 };
+  const limits = { pushes: 6, pushesOfOwner: 2 };
 
   it("tells no more pushes of one owner at once than allowed, while another owner's go on", async () => {
     // The queue's limits are those of the last start until the engine looks again, a second after this start.
@@ -153,7 +154,7 @@ describe("the queue", () => {
         push: (_work, steps) => Promise.all(["a", "b", "c"].map((name) => steps.branch("function", name, {}))),
         function: (_work, steps) => steps.step("build", async () => "built"),
       },
-      { concurrency: 1 },
+      { pushes: 1 },
     );
     const ids = [await push(), await push()];
     for (const id of ids) expect(await endOf(id)).toMatchObject({ outcome: ["built", "built", "built"] });
@@ -264,13 +265,13 @@ describe("the engine", () => {
     const form = new URL(url);
     const databaseUrl = `postgres://${form.pathname}?host=${form.searchParams.get("host")}&user=${form.username}`;
     const stories = { push: async () => undefined, function: async () => undefined };
-    engine = await startEngine({ databaseUrl, executorId: "local", concurrency: 1, log: quiet, stories });
+    engine = await startEngine({ databaseUrl, executorId: "local", limits: roomy, log: quiet, stories, ownerOf });
     expect(await engine.statusOf("unknown")).toBeUndefined();
   });
 
   it("says that the database does not answer, and can be started once it does", async () => {
     const stories = { push: async () => undefined, function: async () => undefined };
-    const options = { executorId: "local", concurrency: 1, log: quiet, stories };
+    const options = { executorId: "local", limits: roomy, log: quiet, stories, ownerOf };
     const refused = startEngine({ ...options, databaseUrl: "postgres://app@127.0.0.1:1/app" });
     await expect(refused).rejects.toMatchObject({ code: "database_unreachable" });
     await start({ push: async () => "told" });

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, describe, expect, inject, it } from "vitest";
 import { openDatabase } from "../../src/database/database.ts";
-import { storeDelivery } from "../../src/database/deliveries.ts";
 import { startPostgres } from "../../src/database/embedded-postgres.ts";
+import { deliver } from "../database/runs.ts";
 import { ask, createScratch, createTestDatabase, eventually, postmasterOf, quiet } from "../database/scratch.ts";
 
 const parts = new AsyncDisposableStack();
@@ -85,16 +85,9 @@ describe("a story whose database is killed", () => {
 
 const story = "11111111-2222-4333-8444-555555555555";
 
-async function store(url: string): Promise<"new" | "duplicate"> {
+async function store(url: string): Promise<string> {
   await using database = await openDatabase(url, { log: quiet });
-  const decision = { accepted: true, reason: "", work: {} } as const;
-  return await storeDelivery(database, {
-    guid: story,
-    event: "push",
-    owner: "alice",
-    decision,
-    body: Buffer.from("{}"),
-  });
+  return await deliver(database, { delivery: story });
 }
 
 interface Teller {

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { openDatabase } from "../../src/database/database.ts";
-import { storeDelivery } from "../../src/database/deliveries.ts";
 import { startPostgres } from "../../src/database/embedded-postgres.ts";
 import { startEngine } from "../../src/jobs/engine.ts";
 import { openEnginePool } from "../../src/jobs/engine-pool.ts";
 import type { Steps } from "../../src/pipeline/steps.ts";
+import { deliver } from "../database/runs.ts";
 import { createScratch, eventually, postmasterOf, quiet } from "../database/scratch.ts";
 
 const parts = new AsyncDisposableStack();
@@ -28,7 +28,8 @@ it("no step fails because the database was killed while it was being remembered"
   const engine = await startEngine({
     databaseUrl: url,
     executorId: "local",
-    concurrency: 1,
+    limits: { pushes: 1, pushesOfOwner: 1, functionsOfOwner: 0, functions: 1 },
+    ownerOf: () => "alice",
     log: quiet,
     stories: {
       push: (_input: object, { branch }: Steps) =>
@@ -39,8 +40,7 @@ it("no step fails because the database was killed while it was being remembered"
       },
     },
   });
-  const decision = { accepted: true, reason: "", work: {} } as const;
-  await storeDelivery(database, { guid: "g", event: "push", owner: "alice", decision, body: Buffer.from("{}") });
+  await deliver(database, { delivery: "g" });
 
   for (let kills = 0; kills < 4; kills++) {
     const before = steps;

@@ -16,7 +16,8 @@ const [databaseUrl = "", executorId = "", folder = "", story = "", mode = ""] = 
 const engine = await startEngine({
   databaseUrl,
   executorId,
-  concurrency: 4,
+  limits: { pushes: 4, pushesOfOwner: 4, functionsOfOwner: 0, functions: 4 },
+  ownerOf: () => "alice",
   log: createLog("silent"),
   stories: {
     async push(_input: object, steps: Steps) {
