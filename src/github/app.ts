@@ -1,20 +1,12 @@
 import type { Octokit } from "@octokit/rest";
-import { BuilderError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { Push } from "../model/push.ts";
-import { isUnauthorized, speaking } from "./github-error.ts";
+import { createHookDeliveries, type HookDeliveries } from "./hook-deliveries.ts";
 import { createInstallationTokens, type TokenScope } from "./installation-tokens.ts";
-import { createOctokit } from "./octokit.ts";
+import { createImpatientOctokit, createOctokit } from "./octokit.ts";
 import { parsePrivateKey } from "./private-key.ts";
-import { createPace } from "./write-pace.ts";
-
-export interface CommitStatus {
-  readonly context: string;
-  readonly state: "pending" | "success" | "failure" | "error";
-  /** Cut to what GitHub takes. */
-  readonly description: string;
-  readonly targetUrl?: string;
-}
+import { type AppRegistration, createRegistration } from "./registration.ts";
+import { createReportWriter, type WriteReport } from "./report-writer.ts";
+import { createRepositoryFacts, type RepositoryFacts } from "./repository-facts.ts";
 
 export interface GithubApp {
   /**
@@ -22,11 +14,12 @@ export interface GithubApp {
    * @throws BuilderError `github_failed`, `github_refused`, `setting_invalid`
    */
   installationToken(scope: TokenScope, options: { signal: AbortSignal }): Promise<string>;
-  /**
-   * Shows a status beside the pushed commit; a later one of the same context replaces it.
-   * @throws BuilderError `github_failed`, `github_refused`, `setting_invalid`
-   */
-  setStatus(push: Push, status: CommitStatus, options: { signal: AbortSignal }): Promise<void>;
+  /** Writes a report, once; the answer says how that ended. */
+  readonly writeReport: WriteReport;
+  /** What GitHub notes of the App's webhook. */
+  readonly deliveries: HookDeliveries;
+  readonly facts: RepositoryFacts;
+  readonly registration: AppRegistration;
 }
 
 export interface GithubAppOptions {
@@ -35,12 +28,16 @@ export interface GithubAppOptions {
   privateKey(): Promise<string>;
   /** `https://api.github.com`, or GitHub Enterprise Server's `https://HOST/api/v3`. */
   readonly apiUrl: string;
+  /** How reports are shown, where an installation permits it. */
+  readonly way: "check" | "status";
+  /** Address of GitHub's own pages: `https://github.com`. */
+  readonly webUrl: string;
+  /** Where people reach this installation's logs; absent: reports link to none. */
+  readonly publicUrl?: string | undefined;
   readonly log: Log;
   readonly attemptMs?: number;
   readonly backoffMs?: number;
 }
-
-const maxDescription = 140;
 
 /**
  * Creates the App that we are to GitHub. It signs as itself (a JWT of its private key) only to get tokens of its
@@ -48,41 +45,15 @@ const maxDescription = 140;
  */
 export function createGithubApp(options: GithubAppOptions): GithubApp {
   const settings = { attemptMs: 30_000, backoffMs: 1000, ...options };
-  const anonymous = createOctokit(settings);
-  const tokens = createInstallationTokens(createAppClients(settings));
-  const pace = createPace();
-
-  const send = async (push: Push, status: CommitStatus, signal: AbortSignal) => {
-    const scope = statusScope(push);
-    await pace(scope.installationId, { signal });
-    try {
-      await postStatus(anonymous, { push, status, token: await tokens.of(scope), signal });
-    } catch (error) {
-      if (!isUnauthorized(error)) throw error;
-      // The token was revoked, or the App installed anew.
-      tokens.forget(scope);
-      await postStatus(anonymous, { push, status, token: await tokens.of(scope), signal });
-    }
-  };
-
+  const asApp = createAppClients(settings);
+  const tokens = createInstallationTokens(asApp);
   return {
     installationToken: (scope, { signal }) => untilAborted(tokens.of(scope), signal),
-    setStatus(push, status, { signal }) {
-      const what = `show ${status.state} for "${status.context}" at ${push.owner}/${push.repository}@${push.sha.slice(0, 7)}`;
-      return untilAborted(
-        speaking(what, () => send(push, status, signal)),
-        signal,
-      );
-    },
+    writeReport: createReportWriter({ ...settings, octokit: createImpatientOctokit(settings), tokens }),
+    deliveries: createHookDeliveries(asApp),
+    facts: createRepositoryFacts({ octokit: createOctokit(settings), tokens, asApp }),
+    registration: createRegistration(asApp),
   };
-}
-
-/** Cuts a text to 140 characters as GitHub counts them, never through one, with "…" where something is missing. */
-export function cutDescription(text: string): string {
-  const characters = Array.from(text.replaceAll(/\p{Cc}+/gu, " "));
-  return characters.length <= maxDescription
-    ? characters.join("")
-    : `${characters.slice(0, maxDescription - 1).join("")}…`;
 }
 
 /** One client for each key that was in force: the newest. */
@@ -95,36 +66,6 @@ function createAppClients(options: Parameters<typeof createOctokit>[0] & GithubA
     }
     return known.client;
   };
-}
-
-function statusScope({ installationId, repositoryId, owner, repository }: Push): TokenScope {
-  if (installationId === undefined) {
-    throw new BuilderError(
-      "github_refused",
-      `the push to ${owner}/${repository} came from no installation of the App`,
-      {
-        fix: "Install the GitHub App on the repository; a webhook of the repository itself is not enough.",
-      },
-    );
-  }
-  return { installationId, repositoryId, permissions: { statuses: "write" } };
-}
-
-async function postStatus(
-  octokit: Octokit,
-  { push, status, token, signal }: { push: Push; status: CommitStatus; token: string; signal: AbortSignal },
-): Promise<void> {
-  await octokit.request("POST /repos/{owner}/{repo}/statuses/{sha}", {
-    owner: push.owner,
-    repo: push.repository,
-    sha: push.sha,
-    state: status.state,
-    context: status.context,
-    description: cutDescription(status.description),
-    ...(status.targetUrl !== undefined && { target_url: status.targetUrl }),
-    headers: { authorization: `token ${token}` },
-    request: { signal },
-  });
 }
 
 /** Octokit's plugins wait without a signal: whoever aborts shall not wait with them. */

@@ -23,6 +23,14 @@ export function cloneUrlOf(
   return `${host.origin}/${checkName("owner", push.owner)}/${checkName("repository", push.repository)}.git`;
 }
 
+/**
+ * Address of GitHub's own pages, without a slash at its end.
+ * @throws BuilderError `setting_invalid`
+ */
+export function webUrlOf(apiUrl: string): string {
+  return gitHostOf(apiUrl).origin;
+}
+
 function gitHostOf(apiUrl: string): URL {
   if (!URL.canParse(apiUrl)) {
     throw new BuilderError("setting_invalid", `github_api_url "${apiUrl}" is not an address`);

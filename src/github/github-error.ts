@@ -3,7 +3,7 @@ import { BuilderError } from "../errors.ts";
 const maxText = 300;
 
 /** Octokit's RequestError; `response` is absent when none arrived. */
-interface RequestError extends Error {
+export interface RequestError extends Error {
   readonly status: number;
   readonly response?: { readonly headers: Readonly<Record<string, unknown>> };
 }
@@ -36,13 +36,18 @@ function translate(what: string, error: RequestError): BuilderError {
   return new BuilderError(code, `GitHub answered ${error.status} when asked to ${what}: ${text}`, { cause: error });
 }
 
-function isPassing({ status, message, response }: RequestError): boolean {
-  if (status >= 500 || status === 429 || status === 408) return true;
-  const headers = response?.headers ?? {};
-  const limited = headers["x-ratelimit-remaining"] === "0" || "retry-after" in headers;
-  return status === 403 && (limited || /rate limit/i.test(message));
+function isPassing(error: RequestError): boolean {
+  return error.status >= 500 || error.status === 408 || isLimit(error);
 }
 
-function isRequestError(error: unknown): error is RequestError {
+/** True where GitHub asks for a pause: of the hour's quota, or one of its secondary limits. */
+export function isLimit({ status, message, response }: RequestError): boolean {
+  const headers = response?.headers ?? {};
+  const limited = headers["x-ratelimit-remaining"] === "0" || "retry-after" in headers;
+  return status === 429 || (status === 403 && (limited || /rate limit/i.test(message)));
+}
+
+/** True for an answer of GitHub that is an error, and for a request that got none. */
+export function isRequestError(error: unknown): error is RequestError {
   return error instanceof Error && error.name === "HttpError" && "status" in error;
 }

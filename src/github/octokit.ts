@@ -3,6 +3,7 @@ import { retry } from "@octokit/plugin-retry";
 import { throttling } from "@octokit/plugin-throttling";
 import { Octokit } from "@octokit/rest";
 import type { Log } from "../log.ts";
+import { fetchFollowing } from "./redirects.ts";
 
 /** A longer wait that GitHub asks for is left to whoever can wait for hours. */
 const maxWaitSeconds = 120;
@@ -51,6 +52,20 @@ export function createOctokit(
   });
 }
 
+/** Creates a client that tries once: for whoever has a queue of its own. Each request brings its own authorization. */
+export function createImpatientOctokit({
+  apiUrl,
+  log,
+  attemptMs,
+}: Pick<OctokitOptions, "apiUrl" | "log" | "attemptMs">): Octokit {
+  return new Octokit({
+    baseUrl: apiUrl.replace(/\/+$/, ""),
+    userAgent: "of-builder",
+    log: quiet(log),
+    request: { fetch: boundedFetch(attemptMs) },
+  });
+}
+
 type LimitTold = [retryAfter: number, request: { method: string; url: string }, octokit: unknown, count: number];
 
 const unpaced = { key: () => ({ schedule: <T>(_options: object, work: () => T) => work() }) };
@@ -59,16 +74,14 @@ function boundedFetch(attemptMs: number): typeof fetch {
   return (input, init) => {
     const limit = AbortSignal.timeout(attemptMs);
     const signal = init?.signal ? AbortSignal.any([init.signal, limit]) : limit;
-    return fetch(input, { ...init, signal });
+    return fetchFollowing(input, { ...init, signal });
   };
 }
 
-/** Octokit tells of every request; warnings and errors are enough. */
+/** Octokit tells of every request; warnings and errors are enough. It takes "not modified", which we ask for, as one. */
 function quiet(log: Log) {
-  return {
-    debug() {},
-    info() {},
-    warn: (message: string) => log.warn({}, message),
-    error: (message: string) => log.warn({}, message),
+  const tell = (message: string) => {
+    if (!message.includes(" - 304 ")) log.warn({}, message);
   };
+  return { debug() {}, info() {}, warn: tell, error: tell };
 }

@@ -4,7 +4,23 @@ import { BuilderError } from "../errors.ts";
 /** Sixteen digits are the least that a number beyond 2^53 has. */
 const mayHoldHugeNumber = /\d{16}/;
 
-const id = z.union([z.number().int().nonnegative(), z.string().regex(/^[0-9]{1,20}$/)]).transform(String);
+export const id = z.union([z.number().int().nonnegative(), z.string().regex(/^[0-9]{1,20}$/)]).transform(String);
+export const login = z.object({ login: z.string() });
+
+/** What is read of a repository, wherever one stands in an event. */
+const repository = z.object({
+  id,
+  name: z.string(),
+  owner: login,
+  private: z.boolean(),
+  clone_url: z.string().max(2000),
+  default_branch: z.string().optional(),
+  /** Unix seconds in a push event, a text of ISO 8601 elsewhere. */
+  pushed_at: z.union([z.number(), z.string()]).nullish().catch(undefined),
+});
+
+/** An event of a repository; of an App's webhook it says which installation it is for. */
+export const ofRepository = z.object({ repository, installation: z.object({ id }).optional() });
 
 /** What is read of every event. */
 const anyEvent = z.object({
@@ -19,25 +35,8 @@ const anyEvent = z.object({
     .catch(undefined),
 });
 
-/** What is read of GitHub's `push` event. */
-const pushEvent = z.object({
-  ref: z.string(),
-  after: z.string(),
-  deleted: z.boolean(),
-  repository: z.object({
-    id,
-    name: z.string(),
-    owner: z.object({ login: z.string() }),
-    private: z.boolean(),
-    clone_url: z.string().max(2000),
-    default_branch: z.string().optional(),
-  }),
-  installation: z.object({ id }).optional(),
-  head_commit: z.object({ timestamp: z.string() }).nullish(),
-});
-
 export type AnyEvent = z.infer<typeof anyEvent>;
-export type PushEvent = z.infer<typeof pushEvent>;
+export type RepositoryEvent = z.infer<typeof ofRepository>;
 
 /**
  * Parses the body of a delivery: JSON in UTF-8. Whole numbers beyond 2^53 become their decimal text.
@@ -57,26 +56,14 @@ export function parseJson(body: Uint8Array): unknown {
  * @throws BuilderError `body_invalid` when the payload is no object
  */
 export function parseAnyEvent(payload: unknown): AnyEvent {
-  return parseWith(anyEvent, payload);
+  return parseEvent(anyEvent, payload);
 }
 
 /**
- * Reads a push event.
+ * Reads what an event's schema names.
  * @throws BuilderError `body_invalid` that names the fields at fault
  */
-export function parsePushEvent(payload: unknown): PushEvent {
-  return parseWith(pushEvent, payload);
-}
-
-/** TypeScript does not know yet that a reviver is shown the source of a number. */
-type Reviver = (key: string, value: unknown) => unknown;
-
-function keepHugeNumber(_key: string, value: unknown, { source }: { source: string }): unknown {
-  const unsafe = typeof value === "number" && !Number.isSafeInteger(value);
-  return unsafe && /^\d+$/.test(source) ? source : value;
-}
-
-function parseWith<T>(schema: z.ZodType<T>, payload: unknown): T {
+export function parseEvent<T>(schema: z.ZodType<T>, payload: unknown): T {
   const result = schema.safeParse(payload);
   if (result.success) return result.data;
   const faults = result.error.issues.map((issue) => `${issue.path.join(".") || "the body"}: ${issue.message}`);
@@ -87,4 +74,18 @@ function parseWith<T>(schema: z.ZodType<T>, payload: unknown): T {
       cause: result.error,
     },
   );
+}
+
+/** Unix seconds of a time as GitHub writes it; 0 where there is none. */
+export function secondsOf(time: number | string | null | undefined): number {
+  const seconds = typeof time === "string" ? Date.parse(time) / 1000 : (time ?? 0);
+  return Number.isFinite(seconds) ? Math.floor(seconds) : 0;
+}
+
+/** TypeScript does not know yet that a reviver is shown the source of a number. */
+type Reviver = (key: string, value: unknown) => unknown;
+
+function keepHugeNumber(_key: string, value: unknown, { source }: { source: string }): unknown {
+  const unsafe = typeof value === "number" && !Number.isSafeInteger(value);
+  return unsafe && /^\d+$/.test(source) ? source : value;
 }

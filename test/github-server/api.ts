@@ -1,77 +1,79 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { json } from "node:stream/consumers";
-import { type createAppAuth, tokenOf } from "./app-auth.ts";
-import { answerOf, type createFaults } from "./faults.ts";
+import { text as readText } from "node:stream/consumers";
+import { tokenOf } from "./app-auth.ts";
+import { checkOperations } from "./check-runs.ts";
+import { factOperations } from "./facts.ts";
+import { answerOf } from "./faults.ts";
+import { hookOperations } from "./hook-operations.ts";
 import { exampleOf, faultsOfAnswer, faultsOfRequest } from "./openapi.ts";
+import { type Answer, type Call, isReadable, type Operation, refusal, repositoryOf, type World } from "./operation.ts";
+import { registrationOperations } from "./registration.ts";
 import { hasCommit } from "./repositories.ts";
-import type { PostedStatus, StatusBoard } from "./statuses.ts";
-
-export interface StoredRepository {
-  readonly id: string;
-  readonly owner: string;
-  readonly name: string;
-  readonly private: boolean;
-  readonly defaultBranch: string;
-  readonly folder: string;
-}
-
-/** All that this GitHub knows. */
-export interface World {
-  readonly installationId: string;
-  readonly auth: ReturnType<typeof createAppAuth>;
-  readonly repositories: Map<string, StoredRepository>;
-  readonly statuses: StatusBoard;
-  readonly faults: ReturnType<typeof createFaults>;
-  /** Where a request or an answer broke GitHub's own description. */
-  readonly violations: string[];
-  /** `METHOD /path` of every call, with the faulty ones. */
-  readonly calls: string[];
-}
-
-interface Answer {
-  readonly status: number;
-  readonly body: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-interface Call {
-  readonly values: Readonly<Record<string, string>>;
-  readonly authorization: string | undefined;
-  readonly body: Record<string, unknown>;
-}
-
-interface Operation {
-  readonly method: string;
-  readonly path: string;
-  handle(call: Call, world: World): Answer | Promise<Answer>;
-}
+import type { PostedStatus } from "./statuses.ts";
 
 const operations: readonly Operation[] = [
   { method: "POST", path: "/app/installations/{installation_id}/access_tokens", handle: giveToken },
   { method: "POST", path: "/repos/{owner}/{repo}/statuses/{sha}", handle: postStatus },
   { method: "GET", path: "/repos/{owner}/{repo}/commits/{ref}/statuses", handle: listStatuses },
   { method: "GET", path: "/repos/{owner}/{repo}", handle: showRepository },
+  ...checkOperations,
+  ...hookOperations,
+  ...factOperations,
+  ...registrationOperations,
 ];
 
 /** Serves one call of the REST API, held against GitHub's description on its way in and on its way out. */
 export async function serveApi(
   request: IncomingMessage,
   response: ServerResponse,
-  { path, world }: { path: string; world: World },
+  { path, query, world }: { path: string; query: URLSearchParams; world: World },
 ): Promise<void> {
   const method = request.method ?? "";
   world.calls.push(`${method} ${path}`);
-  const body = method === "POST" ? ((await json(request)) as Record<string, unknown>) : {};
-  const found = findOperation(method, path);
+  const body = await bodyOf(request);
+  const moved = movedTo(path, { method, world, request });
+  if (moved) return send(response, moved);
+  const found = findOperation(method, currentPath(path, world));
   if (!found) return send(response, refusal(404, "Not Found"));
   const { operation, values } = found;
   const fault = world.faults.next(`${method} ${path}`);
-  const call = { values, authorization: request.headers.authorization, body };
-  const answer = fault ? answerOf(fault, response) : await answerCall(operation, call, world);
+  const isWrite = /\/(?:statuses|check-runs)/.test(path) && method !== "GET";
+  const { headers } = request;
+  const call = { values, authorization: headers.authorization, body, query, headers };
+  const answer = fault
+    ? await answerOf(fault, { response, answer: () => answerCall(operation, call, world) })
+    : await answerWithinLimits({ isWrite }, { world, answer: () => answerCall(operation, call, world) });
   if (!answer) return;
-  const wrong = faultsOfAnswer(operation, answer);
+  world.gatekeeper.leave({ isWrite });
+  // That a conditional request may be answered with 304 is described for all of them at once.
+  const wrong = answer.status === 304 ? "" : faultsOfAnswer(operation, answer);
   if (wrong !== "") world.violations.push(`answer: ${wrong}`);
-  send(response, answer);
+  send(response, { ...answer, headers: { ...world.gatekeeper.headers(), ...answer.headers } });
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>> {
+  const text = ["POST", "PATCH"].includes(request.method ?? "") ? await readText(request) : "";
+  return text === "" ? {} : (JSON.parse(text) as Record<string, unknown>);
+}
+
+/** A call under a name that a repository does not have any more, with the place where it is now. */
+function movedTo(
+  path: string,
+  { method, world, request }: { method: string; world: World; request: IncomingMessage },
+): Answer | undefined {
+  const [, place = "", rest = ""] = /^\/repos\/([^/]+\/[^/]+)(.*)$/.exec(path) ?? [];
+  const id = world.moved.get(place.toLowerCase());
+  if (id === undefined) return undefined;
+  const location = `http://${request.headers.host}/api/v3/repositories/${id}${rest}`;
+  const body = { message: "Moved Permanently", url: location, documentation_url: "https://docs.github.com/rest" };
+  return { status: method === "GET" ? 301 : 307, headers: { location }, body };
+}
+
+/** `/repositories/ID`, where moved ones are, as the path that GitHub's description knows. */
+function currentPath(path: string, { repositories }: World): string {
+  const [, id, rest = ""] = /^\/repositories\/(\d+)(.*)$/.exec(path) ?? [];
+  const repository = [...repositories.values()].find((known) => known.id === id);
+  return repository ? `/repos/${repository.owner}/${repository.name}${rest}` : path;
 }
 
 function findOperation(method: string, path: string): { operation: Operation; values: Call["values"] } | undefined {
@@ -85,6 +87,14 @@ function findOperation(method: string, path: string): { operation: Operation; va
   return undefined;
 }
 
+async function answerWithinLimits(
+  kind: { isWrite: boolean },
+  { world, answer }: { world: World; answer(): Promise<Answer> },
+): Promise<Answer> {
+  const over = world.gatekeeper.enter(kind);
+  return over ? { ...refusal(403, over.message), headers: over.headers } : answer();
+}
+
 async function answerCall(operation: Operation, call: Call, world: World): Promise<Answer> {
   const wrong = faultsOfRequest(operation, call);
   if (wrong === "") return operation.handle(call, world);
@@ -95,9 +105,10 @@ async function answerCall(operation: Operation, call: Call, world: World): Promi
 function giveToken({ values, authorization, body }: Call, world: World): Answer {
   if (!world.auth.isApp(authorization)) return refusal(401, "A JSON web token could not be decoded");
   if (values.installation_id !== world.installationId) return refusal(404, "Not Found");
+  if (world.suspendedAt) return refusal(403, "This installation has been suspended");
   const ids = (body.repository_ids as number[] | undefined)?.map(String);
   const known = [...world.repositories.values()];
-  if (ids?.some((id) => !known.some((repository) => repository.id === id))) {
+  if (ids?.some((id) => world.unselected.has(id) || !known.some((repository) => repository.id === id))) {
     return refusal(
       422,
       "There is at least one repository that does not exist or is not accessible to the installation.",
@@ -108,6 +119,10 @@ function giveToken({ values, authorization, body }: Call, world: World): Answer 
     metadata: "read",
     statuses: "write",
   };
+  const { granted } = world;
+  if (granted && Object.entries(permissions).some(([name, level]) => !isGranted(level, granted[name]))) {
+    return refusal(422, "The permissions requested are not granted to this installation.");
+  }
   const token = world.auth.issue({ repositoryIds: ids, permissions });
   const answer = {
     token: token.text,
@@ -116,6 +131,10 @@ function giveToken({ values, authorization, body }: Call, world: World): Answer 
     repository_selection: ids ? "selected" : "all",
   };
   return { status: 201, body: answer };
+}
+
+function isGranted(level: string, granted: string | undefined): boolean {
+  return granted === "write" || granted === level;
 }
 
 async function postStatus({ values, authorization, body }: Call, world: World): Promise<Answer> {
@@ -139,6 +158,9 @@ async function postStatus({ values, authorization, body }: Call, world: World): 
     description,
     targetUrl: (body.target_url as string | undefined) ?? null,
   };
+  if (world.statuses.isFull(status)) {
+    return refusal(422, "Validation Failed: This SHA and context has reached the maximum number of statuses.");
+  }
   world.statuses.post(status);
   return { status: 201, body: statusBody(status, world.statuses.all.length) };
 }
@@ -172,28 +194,11 @@ function showRepository({ values, authorization }: Call, world: World): Answer {
   return { status: 200, body: full };
 }
 
-/** Public repositories are everybody's, private ones need a token with the permission. */
-export function isReadable(
-  { auth }: World,
-  repository: StoredRepository,
-  { authorization, permission }: { authorization: string | undefined; permission: string },
-): boolean {
-  return !repository.private || auth.allows(tokenOf(authorization), repository.id, [permission, "read"]);
-}
-
-function repositoryOf({ owner, repo }: Call["values"], world: World): StoredRepository | undefined {
-  return world.repositories.get(`${owner}/${repo}`.toLowerCase());
-}
-
 function statusBody({ context, state, description, targetUrl }: PostedStatus, id: number): unknown {
   return { ...exampleOf("status"), id, context, state, description, target_url: targetUrl };
 }
 
-function refusal(status: number, message: string): Answer {
-  return { status, body: { message, documentation_url: "https://docs.github.com/rest" } };
-}
-
 function send(response: ServerResponse, { status, body, headers = {} }: Answer): void {
   response.writeHead(status, { "content-type": "application/json; charset=utf-8", ...headers });
-  response.end(JSON.stringify(body));
+  response.end(status === 304 ? undefined : JSON.stringify(body));
 }

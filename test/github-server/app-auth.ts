@@ -16,7 +16,15 @@ const levels = ["read", "write"];
 /** What GitHub knows of one App: its public key, and the tokens that its installations were given. */
 export function createAppAuth({ appId, publicKey }: { appId: string; publicKey: KeyObject }) {
   const issued = new Map<string, IssuedToken>();
+  const good = (token = "") => {
+    const known = issued.get(token);
+    return known && known.expiresAt.getTime() > Date.now() ? known : undefined;
+  };
   return {
+    /** Whether tokens have the form of 2026: `ghs_APP_JWT`, of some 520 characters. */
+    isStateless: false,
+    /** How long tokens are good that are given from now on. */
+    lifeMs: 3600_000,
     /** Whether an Authorization header is a fresh JWT that the App has signed. */
     isApp(header: string | undefined): boolean {
       const jwt = /^bearer (\S+)$/i.exec(header ?? "")?.[1];
@@ -25,20 +33,26 @@ export function createAppAuth({ appId, publicKey }: { appId: string; publicKey: 
     issue(scope: TokenScope): IssuedToken {
       const token = {
         ...scope,
-        text: `ghs_${randomBytes(18).toString("base64url").replaceAll(/[-_]/g, "x")}`,
-        expiresAt: new Date(Date.now() + 3600_000),
+        text: this.isStateless
+          ? `ghs_${appId}_${[90, 180, 96].map((bytes) => randomBytes(bytes).toString("base64url")).join(".")}`
+          : `ghs_${randomBytes(18).toString("base64url").replaceAll(/[-_]/g, "x")}`,
+        expiresAt: new Date(Date.now() + this.lifeMs),
       };
       issued.set(token.text, token);
       return token;
     },
     revokeAll: () => issued.clear(),
+    /** Those that are good. */
+    get tokens(): readonly IssuedToken[] {
+      return [...issued.values()];
+    },
     /** Whether a token exists that reaches a repository with a permission. */
     allows(token: string | undefined, repositoryId: string, [permission, level]: readonly [string, string]): boolean {
-      const known = issued.get(token ?? "");
+      const known = good(token);
       if (!known || (known.repositoryIds && !known.repositoryIds.includes(repositoryId))) return false;
       return levels.indexOf(known.permissions[permission] ?? "") >= levels.indexOf(level);
     },
-    isKnown: (token: string | undefined) => issued.has(token ?? ""),
+    isKnown: (token: string | undefined) => good(token) !== undefined,
   };
 }
 

@@ -12,6 +12,8 @@ export type Fault =
   | { readonly kind: "secondary-limit"; readonly retryAfterSeconds: number }
   /** The connection ends without an answer. */
   | { readonly kind: "cut" }
+  /** What was asked for is done, and the connection ends without an answer. */
+  | { readonly kind: "lost-answer" }
   /** No answer ever, until the caller leaves. */
   | { readonly kind: "silent" };
 
@@ -38,9 +40,13 @@ export function createFaults() {
 }
 
 /** Answers as a fault says; undefined when there is nothing to answer with. */
-export function answerOf(fault: Fault, response: ServerResponse) {
-  if (fault.kind === "cut") response.destroy();
-  if (fault.kind === "cut" || fault.kind === "silent") return undefined;
+export async function answerOf(
+  fault: Fault,
+  { response, answer }: { response: ServerResponse; answer(): Promise<unknown> },
+) {
+  if (fault.kind === "lost-answer") await answer();
+  if (fault.kind === "cut" || fault.kind === "lost-answer") response.destroy();
+  if (fault.kind === "cut" || fault.kind === "lost-answer" || fault.kind === "silent") return undefined;
   if (fault.kind === "status") {
     const { status, message = "planned fault", headers = {} } = fault;
     return { status, headers, body: { message, documentation_url: "https://docs.github.com/rest" } };

@@ -39,6 +39,21 @@ export async function commitTo(folder: string, { files, branch = "master", messa
   return (await git(folder, ["rev-parse", `refs/heads/${branch}`])).trim();
 }
 
+/** The commit that a ref names; undefined where there is none. */
+export async function commitOf(
+  folder: string,
+  ref: string,
+): Promise<{ sha: string; time: number; message: string } | undefined> {
+  const text = await git(folder, ["log", "-1", "--format=%H %ct %B", ref, "--"]).catch(() => "");
+  const [, sha = "", time = "", message = ""] = /^(\w+) (\d+) (.*)$/s.exec(text.trim()) ?? [];
+  return sha === "" ? undefined : { sha, time: Number(time), message };
+}
+
+/** Lets a ref name a commit. */
+export async function setRef(folder: string, { ref, sha }: { ref: string; sha: string }): Promise<void> {
+  await git(folder, ["update-ref", ref, sha]);
+}
+
 /** Serves a bare repository over smart HTTP, by git itself. */
 export async function serveGit(
   request: IncomingMessage,

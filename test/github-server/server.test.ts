@@ -79,6 +79,9 @@ test("a token reaches only its repository and its permission", async () => {
   expect((await call(github, `/repos/o/two/statuses/${two.sha}`, { token: wide, body })).status).toBe(201);
   github.revokeTokens();
   expect((await call(github, `/repos/o/two/statuses/${two.sha}`, { token: wide, body })).status).toBe(401);
+  github.limitTokens(-1);
+  const ended = await tokenFor(github, { repository_ids: [Number(two.id)], permissions: { statuses: "write" } });
+  expect((await call(github, `/repos/o/two/statuses/${two.sha}`, { token: ended, body })).status).toBe(401);
 });
 
 test("a private repository hides from who has no token, a public one shows itself", async () => {

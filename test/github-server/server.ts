@@ -4,12 +4,18 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isReadable, type StoredRepository, serveApi, type World } from "./api.ts";
+import { serveApi } from "./api.ts";
 import { createAppAuth, type TokenScope } from "./app-auth.ts";
+import { type Checks, createCheckBoard } from "./checks.ts";
 import { pushPayload, type SignedDelivery, signDelivery } from "./deliveries.ts";
 import { createFaults, type PlannedFault } from "./faults.ts";
-import { type Commit, type CommittedFiles, commitTo, initRepository, serveGit } from "./repositories.ts";
-import { createStatusBoard, type Statuses } from "./statuses.ts";
+import { createHook, type Hook } from "./hook.ts";
+import { createGatekeeper, type Limits } from "./limits.ts";
+import { isReadable, type StoredPull, type StoredRepository, type World } from "./operation.ts";
+import { createRegistration, type Registration } from "./registered-app.ts";
+import { agreeToManifest } from "./registration.ts";
+import { type Commit, type CommittedFiles, commitTo, initRepository, serveGit, setRef } from "./repositories.ts";
+import { createStatusBoard, type StatusBoard } from "./statuses.ts";
 
 /** A GitHub in this process: its API for one App, and its repositories over smart HTTP. */
 export interface GithubServer extends AsyncDisposable {
@@ -21,19 +27,50 @@ export interface GithubServer extends AsyncDisposable {
   /** The App's private key as GitHub's download has it (PKCS#1). */
   readonly privateKeyPem: string;
   readonly webhookSecret: string;
-  readonly statuses: Statuses;
+  readonly statuses: StatusBoard;
+  readonly checks: Checks;
+  /** Calls that were refused because of a limit, each with the reason. */
+  readonly refusals: readonly string[];
+  /** Sets limits, which nobody is held to before. */
+  limit(limits: Limits): void;
+  /** Lets the App do this and nothing else. */
+  grant(permissions: Readonly<Record<string, "read" | "write">>): void;
+  /** Gives a repository another name; calls under the old one are sent on. */
+  rename(owner: string, name: string, newName: string): void;
   /** `METHOD /path` of every call of the API so far. */
   readonly calls: readonly string[];
   /** Makes a repository with one commit. */
   createRepository(owner: string, name: string, options?: RepositoryOptions): Promise<Repository>;
   /** Adds a commit to a branch, and answers its name. */
   commit(owner: string, name: string, commit: Commit): Promise<string>;
+  /** Opens a pull request with a commit of the repository, which lies there under `refs/pull/NUMBER/head`. */
+  openPull(
+    owner: string,
+    name: string,
+    pull: Pick<StoredPull, "number" | "sha" | "fork"> & { base?: string },
+  ): Promise<void>;
+  /** The App's webhook. */
+  readonly hook: Hook;
+  /** What GitHub has written down of the App. */
+  readonly registration: Registration;
+  /** Gives tokens that are good for so long from now on; an hour before. */
+  limitTokens(lifeMs: number): void;
+  /** Gives tokens in the form of 2026 from now on. */
+  useStatelessTokens(): void;
+  /** Logins of who may write to the repositories. */
+  readonly writers: Set<string>;
+  /** Ids of repositories that the App is not installed on. */
+  readonly unselected: Set<string>;
+  /** Suspends the App's installation, or ends that. */
+  suspend(suspended: boolean): void;
   /** Lets calls of the API fail that are still to come. */
   failNext(fault: PlannedFault): void;
   /** The folder that the bare repositories lie in: `OWNER/NAME.git`. */
   readonly folder: string;
   /** Gives a token without being asked over HTTP. */
   issueToken(scope: TokenScope): string;
+  /** The tokens that it gave and that are good. */
+  readonly issued: readonly TokenScope[];
   /** Forgets what broke the description so far, where a test meant to. */
   forgive(): void;
   /** Makes every token that was given worthless. */
@@ -90,9 +127,19 @@ export async function startGithubServer(
     auth: createAppAuth({ appId, publicKey: createPublicKey(publicKey) }),
     repositories: new Map(),
     statuses: createStatusBoard(),
+    checks: createCheckBoard(),
+    gatekeeper: createGatekeeper(),
+    granted: undefined,
+    moved: new Map(),
     faults: createFaults(),
     violations: [],
     calls: [],
+    hook: createHook((payload, event) => signDelivery(payload, { ...event, secret: webhookSecret })),
+    pulls: [],
+    writers: new Set(),
+    unselected: new Set(),
+    suspendedAt: undefined,
+    registration: createRegistration({ appId, privateKeyPem: privateKey, webhookSecret }),
   };
   const server = createServer((request, response) => {
     serve(request, response, { world, root }).catch((error: unknown) => {
@@ -115,6 +162,20 @@ export async function startGithubServer(
     privateKeyPem: privateKey,
     webhookSecret,
     statuses: world.statuses,
+    checks: world.checks,
+    refusals: world.gatekeeper.refusals,
+    limit(limits) {
+      world.gatekeeper.limits = limits;
+    },
+    grant(permissions) {
+      world.granted = permissions;
+    },
+    rename(owner, name, newName) {
+      const repository = repositoryOf(world, owner, name);
+      world.repositories.delete(`${owner}/${name}`.toLowerCase());
+      world.repositories.set(`${owner}/${newName}`.toLowerCase(), { ...repository, name: newName });
+      world.moved.set(`${owner}/${name}`.toLowerCase(), repository.id);
+    },
     calls: world.calls,
     createRepository: (owner, name, repository = {}) =>
       addRepository({ world, root, url }, { owner, name, ...repository }),
@@ -122,9 +183,33 @@ export async function startGithubServer(
       const { folder, defaultBranch } = repositoryOf(world, owner, name);
       return commitTo(folder, { branch: defaultBranch, ...commit });
     },
+    async openPull(owner, name, { base, ...pull }) {
+      const { folder, defaultBranch } = repositoryOf(world, owner, name);
+      await setRef(folder, { ref: `refs/pull/${pull.number}/head`, sha: pull.sha });
+      const known = world.pulls.findIndex(({ number }) => number === pull.number);
+      if (known >= 0) world.pulls.splice(known, 1);
+      const repository = `${owner}/${name}`.toLowerCase();
+      world.pulls.push({ ...pull, repository, base: base ?? defaultBranch, updatedAt: new Date() });
+    },
+    hook: world.hook,
+    registration: world.registration,
+    limitTokens(lifeMs) {
+      world.auth.lifeMs = lifeMs;
+    },
+    useStatelessTokens() {
+      world.auth.isStateless = true;
+    },
+    writers: world.writers,
+    unselected: world.unselected,
+    suspend(suspended) {
+      world.suspendedAt = suspended ? new Date() : undefined;
+    },
     failNext: (fault) => world.faults.plan(fault),
     folder: root,
     issueToken: (scope) => world.auth.issue(scope).text,
+    get issued() {
+      return world.auth.tokens;
+    },
     forgive: () => void world.violations.splice(0),
     revokeTokens: () => world.auth.revokeAll(),
     pushPayload({ owner, name, ...commit }) {
@@ -143,7 +228,14 @@ async function serve(
   { world, root }: { world: World; root: string },
 ): Promise<void> {
   const { pathname, searchParams } = new URL(request.url ?? "/", "http://localhost");
-  if (pathname.startsWith("/api/v3/")) return serveApi(request, response, { path: pathname.slice(7), world });
+  if (/^\/(?:organizations\/[^/]+\/)?settings\/apps\/new$/.test(pathname)) {
+    return agreeToManifest(request, response, {
+      registration: world.registration,
+      state: searchParams.get("state") ?? "",
+    });
+  }
+  if (pathname.startsWith("/api/v3/"))
+    return serveApi(request, response, { path: pathname.slice(7), query: searchParams, world });
   const [, owner, name] = /^\/([^/]+)\/([^/]+)\.git\//.exec(pathname) ?? [];
   const repository = world.repositories.get(`${owner}/${name}`.toLowerCase());
   const { authorization } = request.headers;

@@ -20,8 +20,13 @@ export interface Statuses {
 }
 
 export interface StatusBoard extends Statuses {
+  /** Posts one, also without being asked over HTTP. */
   post(status: PostedStatus): void;
+  /** Whether there are as many of a commit and context as GitHub takes. */
+  isFull(status: PostedStatus): boolean;
 }
+
+const maxOfContext = 1000;
 
 export function createStatusBoard(): StatusBoard {
   const all: PostedStatus[] = [];
@@ -29,6 +34,8 @@ export function createStatusBoard(): StatusBoard {
   const board: StatusBoard = {
     all,
     latest: (sha) => new Map(all.filter((status) => status.sha === sha).map((status) => [status.context, status])),
+    isFull: ({ sha, context }) =>
+      all.filter((status) => status.sha === sha && status.context === context).length >= maxOfContext,
     post(status) {
       all.push(status);
       for (const listener of [...listeners]) listener(status);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { cloneUrlOf } from "../../src/github/clone-url.ts";
+import { cloneUrlOf, webUrlOf } from "../../src/github/clone-url.ts";
 
 const push = (cloneUrl: string) => ({ owner: "octocat", repository: "fns", cloneUrl });
 const cloud = "https://api.github.com";
@@ -58,4 +58,11 @@ test("an API address that is none is named", () => {
   expect(() => cloneUrlOf(push(""), { apiUrl: "api.github.com", allowLoopback: false })).toThrow(
     'github_api_url "api.github.com" is not an address',
   );
+});
+
+test.for([
+  [cloud, "https://github.com"],
+  ["https://github.example.com/api/v3", "https://github.example.com"],
+] as const)("with the API at %s, GitHub's pages are at %s", ([apiUrl, expected]) => {
+  expect(webUrlOf(apiUrl)).toBe(expected);
 });

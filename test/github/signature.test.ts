@@ -38,6 +38,14 @@ test.for([
   expect(() => checkSignature(body, header, [secret, ""])).toThrow(expect.objectContaining({ code }));
 });
 
+test.for([0, 1, 31, 63, 65, 128, 10_000])(
+  "W8 a signature of %i digits is refused before it is compared: comparing would throw, or take another time",
+  (digits) => {
+    const refused = expect(() => checkSignature(body, `sha256=${"0".repeat(digits)}`, [secret]));
+    refused.toThrow(expect.objectContaining({ code: "signature_wrong" }));
+  },
+);
+
 test("W2 a signature over re-serialised JSON is refused", () => {
   const raw = Buffer.from('{"b": "\\u00e9", "a": 1}');
   const again = JSON.stringify(JSON.parse(raw.toString()));
