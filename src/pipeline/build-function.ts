@@ -35,6 +35,8 @@ export interface ImageRequest {
   readonly sharedKey?: string;
   /** The function's name. */
   readonly name?: string;
+  /** Whose build it is, where owners take turns. */
+  readonly owner?: string;
   /** Files of secrets by id, as the stack names them. Only whoever owns this machine may have them read. */
   readonly secretFiles?: Readonly<Record<string, string>>;
   /** Unix seconds of the commit that is built. */
@@ -126,7 +128,8 @@ async function readDockerfile(context: Context): Promise<string> {
   }
 }
 
-function repositoryPath(path: string, { template, handler }: PlannedFunction): string {
+/** Where in the repository a file of a function's context is; one of a template of another repository has its address. */
+export function repositoryPath(path: string, { template, handler }: PlannedFunction): string {
   if (!template) return `${handler.replace(/^\.\/+/, "").replace(/\/+$/, "")}/${path}`.replace(/^\.?\//, "");
   const folder = `template/${template.lang}/${path}`;
   return template.url === undefined ? folder : `${template.url}:${folder}`;

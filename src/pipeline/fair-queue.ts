@@ -1,5 +1,4 @@
 import { BuilderError } from "../errors.ts";
-import type { Limit } from "./limit.ts";
 
 /** A place to work in, to be given back. */
 export type Place = Disposable;
@@ -25,11 +24,13 @@ export interface FairQueue {
   readonly isFull: boolean;
 }
 
-/** Makes a limit of a queue, for work of one key that is never refused. */
-export function limitOf(queue: FairQueue, key: string): Limit {
-  const { signal } = new AbortController();
-  return async (work) => {
-    using _place = await queue.enterSurely({ key, signal });
+/** Runs work as soon as it has a place; whose turn it is goes round among keys. */
+export type FairLimit = <T>(work: () => Promise<T>, waiting: Waiting) => Promise<T>;
+
+/** Makes a limit of a queue, for work that is never refused. */
+export function limitOf(queue: FairQueue): FairLimit {
+  return async (work, waiting) => {
+    using _place = await queue.enterSurely(waiting);
     return await work();
   };
 }

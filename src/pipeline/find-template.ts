@@ -59,7 +59,7 @@ export async function findTemplate(
   if (!langName.test(lang))
     throw planFault(definition, "template_unknown", `has lang "${lang}", which is no name of a template`);
   if (hands.repositoryTemplates !== false) {
-    const template = await readTemplate(tree, lang);
+    const template = await readTemplate(tree, lang, "");
     if (template) return { origin: { lang }, template };
   }
   const search = { definition, hands, ...parseLang(lang) };
@@ -143,14 +143,15 @@ async function readFrom(source: string, { definition, hands, folder }: Search): 
   const tree = await hands.openTemplates(source).catch((error) => {
     throw placedAt(definition.langLocation, error, ["template_unknown", "name_invalid"]);
   });
-  const template = await readTemplate(tree, folder);
+  const template = await readTemplate(tree, folder, `${source}:`);
   const origin = { lang: folder, url: source, ...(tree.commit !== undefined && { commit: tree.commit }) };
   return template && { origin, template };
 }
 
-async function readTemplate({ context }: Tree, lang: string): Promise<Template | undefined> {
+/** @param origin what stands before its path, for people */
+async function readTemplate({ context }: Tree, lang: string, origin: string): Promise<Template | undefined> {
   const folder = await findEntry(context, `template/${lang}`);
   if (!folder || !isDirectory(folder)) return undefined;
   const file = `template/${lang}/template.yml`;
-  return parseTemplate((await readText(context, file, maxTemplateBytes)) ?? "", file);
+  return parseTemplate((await readText(context, file, maxTemplateBytes)) ?? "", origin + file);
 }

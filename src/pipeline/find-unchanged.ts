@@ -11,16 +11,19 @@ import type { PlannedFunction } from "./plan.ts";
 export interface MemoryHands extends Omit<InputHands, "onBug"> {
   /** The last good builds of the push's branch, by function. */
   readGoodBuilds(push: Push): Promise<ReadonlyMap<string, GoodBuild>>;
-  storeGoodBuild(push: Push, name: string, build: GoodBuild): Promise<void>;
+  /** Remembers what the branch stands for from now on, unless a later push has said so. */
+  storeGoodBuild(push: Push, name: string, build: GoodBuild & { readonly order: string }): Promise<void>;
   /** Gives an image, `NAME@DIGEST`, a further name in its repository. @returns false when it is not there any more */
   copyImage(from: string, to: string, options: { signal: AbortSignal }): Promise<boolean>;
 }
 
-/** What of a push need not be built. Plain JSON: it is stored with the push. */
+/** What is known of a function before it is built. Plain JSON: it is stored with the push. */
 export interface Found {
-  readonly unchanged: readonly Outcome[];
-  /** Hashes of what the others are made of, by function; absent where it cannot be known. */
-  readonly inputs: Readonly<Record<string, string>>;
+  readonly name: string;
+  /** Hash of what it is made of. */
+  readonly inputs: string;
+  /** Its last good build, where that was made of the same. */
+  readonly same?: GoodBuild;
 }
 
 interface Finding {
@@ -36,30 +39,60 @@ interface Finding {
 const maxAtOnce = 8;
 
 /**
- * Finds the functions of a push that are made of the same as their last good build: the image that this made gets the
- * name that the push asks for, and nothing is built. What fails in doing so is no fault: then the function is built.
+ * Finds the functions of a push that are made of the same as their last good build. What fails in doing so is no fault:
+ * then the function is built.
+ * @returns nothing of functions of which it cannot be known
  */
-export async function findUnchanged(functions: readonly PlannedFunction[], finding: Finding): Promise<Found> {
-  const { push, hands, signal } = finding;
+export async function findUnchanged(
+  functions: readonly PlannedFunction[],
+  finding: Finding,
+): Promise<readonly Found[]> {
+  const { push, hands } = finding;
   const asking = { ...hands, baseDigest: askingOnce(hands.baseDigest) };
   const limit = createLimit(maxAtOnce);
   const known = await hands.readGoodBuilds(push);
-  const inputs: Record<string, string> = {};
+  const look = async (planned: PlannedFunction): Promise<Found | undefined> => {
+    const inputs = await hashOf(planned, { ...finding, hands: asking });
+    if (inputs === undefined) return undefined;
+    const build = known.get(planned.name);
+    const isSame = !finding.force && build?.inputs === inputs;
+    return { name: planned.name, inputs, ...(isSame && { same: build }) };
+  };
+  const found = await Promise.all(functions.map((planned) => limit(() => look(planned))));
+  return found.filter((each) => each !== undefined);
+}
+
+/**
+ * Gives the images of earlier builds the names that a push asks for.
+ * @returns the outcomes of the functions of which this was possible; the others have to be built
+ */
+export async function takeOverImages(
+  functions: readonly { readonly planned: PlannedFunction; readonly build: GoodBuild }[],
+  {
+    push,
+    order,
+    hands,
+    signal,
+  }: {
+    push: Push;
+    order?: string;
+    hands: Pick<MemoryHands, "copyImage" | "storeGoodBuild">;
+    signal: AbortSignal;
+  },
+): Promise<readonly Outcome[]> {
+  const limit = createLimit(maxAtOnce);
   const outcomes = await Promise.all(
-    functions.map((planned) =>
+    functions.map(({ planned, build }) =>
       limit(async () => {
         const startedMs = Date.now();
-        const hash = await hashOf(planned, { ...finding, hands: asking });
-        if (hash === undefined) return undefined;
-        inputs[planned.name] = hash;
-        const build = known.get(planned.name);
-        if (finding.force || build?.inputs !== hash) return undefined;
         if (!(await takeOver(planned, build, { hands, signal }))) return undefined;
+        // An older push that still builds shall not put its image in this one's place.
+        if (order !== undefined) await hands.storeGoodBuild(push, planned.name, { ...build, order });
         return unchangedOutcome(planned, build, (Date.now() - startedMs) / 1000);
       }),
     ),
   );
-  return { unchanged: outcomes.filter((outcome) => outcome !== undefined), inputs };
+  return outcomes.filter((outcome) => outcome !== undefined);
 }
 
 /** The outcome of a function whose earlier image is still the right one. */
@@ -83,7 +116,7 @@ async function hashOf(planned: PlannedFunction, { hands, signal, contextOf }: Fi
 async function takeOver(
   { image }: PlannedFunction,
   build: GoodBuild,
-  { hands, signal }: Pick<Finding, "hands" | "signal">,
+  { hands, signal }: { hands: Pick<MemoryHands, "copyImage">; signal: AbortSignal },
 ): Promise<boolean> {
   const repository = repositoryOf(image);
   if (repositoryOf(build.image) !== repository) return false;

@@ -27,12 +27,13 @@ export async function readInputs(
   context: Context,
   { hands, signal }: { hands: InputHands; signal: AbortSignal },
 ): Promise<string | undefined> {
+  const kept = keepRoot(context);
   try {
-    const bases = await readBases(planned, context, { hands, signal });
+    const bases = await readBases(planned, kept, { hands, signal });
     if (!bases) return undefined;
     const { buildArgs, platforms, template } = planned;
     return hashInputs({
-      context: await hands.hashContext(planned, context, { signal }),
+      context: await hands.hashContext(planned, kept, { signal }),
       buildArgs,
       platforms,
       ...(template && { template }),
@@ -44,6 +45,18 @@ export async function readInputs(
     if (!(error instanceof BuilderError)) hands.onBug(error);
     return undefined;
   }
+}
+
+/** The root is looked into for the Dockerfile and each .dockerignore, and is all there is of most functions. */
+function keepRoot(context: Context): Context {
+  let root: ReturnType<Context["list"]> | undefined;
+  return {
+    list(directory) {
+      if (directory !== "") return context.list(directory);
+      root ??= context.list("");
+      return root;
+    },
+  };
 }
 
 async function readBases(

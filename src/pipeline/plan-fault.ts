@@ -24,14 +24,19 @@ export function placedAt(location: Location, error: unknown, codes?: readonly Er
   });
 }
 
+/** An error with a place in the stack file, unlike a bug or a party that does not answer. */
+export type PlacedError = BuilderError & { readonly location: Location };
+
+/** Whether a function's definition is to blame. */
+export function isPlaced(error: unknown): error is PlacedError {
+  return error instanceof BuilderError && error.location !== undefined && !error.transient;
+}
+
 /**
  * Gives an error of one function the line at fault.
  * @param stack the stack file's path and text
- * @returns the error
- * @throws what was given where it has no place, and others may have the same: a bug, a party that does not answer
  */
-export function withFaults(error: unknown, { file, text }: { file: string; text: string }): BuilderError {
-  if (!(error instanceof BuilderError) || !error.location || error.transient) throw error;
+export function withFaults(error: PlacedError, { file, text }: { file: string; text: string }): BuilderError {
   if (error.faults.length > 0 || error.location.path !== file) return error;
   const { code, location, fix } = error;
   const prefix = `${file} line ${location.line}: `;

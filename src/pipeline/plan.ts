@@ -8,7 +8,7 @@ import { substitute, type Variables } from "../model/substitute.ts";
 import { additionalPackages, type Template } from "../model/template.ts";
 import { checkImages } from "./check-images.ts";
 import { findTemplate, type TemplateHands, type TemplateOrigin } from "./find-template.ts";
-import { placedAt, planFault, withFaults } from "./plan-fault.ts";
+import { isPlaced, placedAt, planFault, withFaults } from "./plan-fault.ts";
 import { createPushedReader, type PushedReader } from "./pushed-function.ts";
 import type { Tree } from "./tree.ts";
 
@@ -41,7 +41,7 @@ export interface Plan {
 
 /** What planning is given: rules of the installation, and the way to a template repository. */
 export interface PlanHands extends TemplateHands {
-  /** The stack file, where it is given; else stack.yaml and then stack.yml is looked for in the root of the tree. */
+  /** The stack file, where it is given; else stack.yaml and then stack.yml is looked for in the tree's root. */
   readonly stackFile?: { readonly file: string; readonly text: string };
   /** What `${NAME}` in a stack file may see; absent: nothing is substituted. */
   readonly variables?: Variables;
@@ -50,6 +50,8 @@ export interface PlanHands extends TemplateHands {
   readonly selection?: Selection;
   /** The stack is a stranger's: what it says to BuildKit itself is left out, and what it says of running is kept. */
   readonly pushed: boolean;
+  /** Of a pushed stack: whose secrets it may name. */
+  readonly owner?: string;
   /** Build arguments for every function; they win over the stack's. */
   readonly buildArgs?: Readonly<Record<string, string>>;
   readonly dockerfileLang: boolean;
@@ -65,15 +67,16 @@ const maxErrors = 20;
  *   found and its place; `usage` for a selection without meaning
  */
 export async function planStack(tree: Tree, hands: PlanHands): Promise<Plan> {
-  const { file, text: written } = await readStackFile(tree.context, hands.stackFile);
+  const { file, text: written } = await readStackFile(tree.context, hands);
   const substituted = hands.variables ? substitute(written, hands.variables, file) : { text: written, warnings: [] };
   const { text } = substituted;
   const stack = parseStack(text, file);
   const wanted = await selectFunctions(stack.functions, hands.selection ?? {});
   const warnings = [...substituted.warnings, ...stack.warnings];
-  const readPushed = hands.pushed ? createPushedReader(tree.context, { text, warnings }) : undefined;
+  const { owner } = hands;
+  const readPushed = hands.pushed ? createPushedReader(tree.context, { owner, text, warnings }) : undefined;
   const toBuild = wanted.filter(({ skipBuild }) => !skipBuild);
-  const functions = await planAll(toBuild, stack, { tree, hands, readPushed, file, text });
+  const functions = await planAll(toBuild, stack, { tree, hands, readPushed, warnings, file, text });
   warnings.push(
     ...checkImages(
       toBuild.map((definition, at) => ({ definition, image: functions[at]?.image ?? "" })),
@@ -84,34 +87,64 @@ export async function planStack(tree: Tree, hands: PlanHands): Promise<Plan> {
   return { functions, skipped, gateway: stack.gateway, warnings: warnings.slice(0, maxWarnings) };
 }
 
-/** Goes on after a function with a fault, so that the faults of all are told at once. */
+/**
+ * Goes on after a function with a fault, so that the faults of all are told at once. When a source of templates does not
+ * answer, it is asked no more, and that is told only of a stack without faults.
+ */
 async function planAll(
   definitions: readonly StackFunction[],
   stack: Stack,
   around: Surroundings & { readonly file: string; readonly text: string },
 ): Promise<readonly PlannedFunction[]> {
   const functions: PlannedFunction[] = [];
-  const errors: BuilderError[] = [];
+  const troubles = collectTroubles(around);
   for (const definition of definitions) {
-    if (errors.length >= maxErrors) break;
+    if (troubles.isFull()) break;
     try {
-      functions.push(await planFunction((await around.readPushed?.(definition)) ?? definition, stack, around));
+      const basics = readBasics((await around.readPushed?.(definition)) ?? definition, stack, around);
+      if (!troubles.hasSilence()) functions.push(await planFunction(basics, stack, around));
     } catch (error) {
-      errors.push(withFaults(error, around));
+      troubles.add(error);
     }
   }
-  const [first, ...others] = errors;
-  if (first) throw joinErrors([first, ...others]);
+  troubles.check();
   return functions;
 }
 
-async function readStackFile(context: Context, given: PlanHands["stackFile"]): Promise<{ file: string; text: string }> {
-  if (given) return given;
+/** Gathers what keeps functions from being planned; bugs are thrown at once. */
+function collectTroubles({ file, text, warnings }: { file: string; text: string; warnings: readonly Fault[] }) {
+  const errors: BuilderError[] = [];
+  let silence: BuilderError | undefined;
+  return {
+    isFull: () => errors.length >= maxErrors,
+    hasSilence: () => silence !== undefined,
+    add(error: unknown): void {
+      if (isPlaced(error)) errors.push(withFaults(error, { file, text }));
+      else if (error instanceof BuilderError && error.transient) silence ??= error;
+      else throw error;
+    },
+    /** @throws BuilderError with all faults, else what did not answer */
+    check(): void {
+      const [first, ...others] = errors;
+      if (first) throw joinErrors([first, ...others], warnings);
+      if (silence) throw silence;
+    },
+  };
+}
+
+async function readStackFile(
+  context: Context,
+  { stackFile, pushed }: PlanHands,
+): Promise<{ file: string; text: string }> {
+  if (stackFile) return stackFile;
   for (const file of stackFileNames) {
     const text = await readText(context, file, maxStackBytes);
     if (text !== undefined) return { file, text };
   }
-  throw new BuilderError("stack_missing", `there is no ${stackFileNames.join(" or ")} in the root of the tree`);
+  const names = stackFileNames.join(" or ");
+  if (pushed) throw new BuilderError("stack_missing", `there is no ${names} in the root of the repository`);
+  const fix = "Change to the folder that has one, or name the file with --yaml.";
+  throw new BuilderError("stack_missing", `there is no ${names} in this folder`, { fix });
 }
 
 interface Surroundings {
@@ -119,51 +152,68 @@ interface Surroundings {
   readonly hands: PlanHands;
   /** For a stack that a stranger wrote. */
   readonly readPushed: PushedReader | undefined;
+  /** Grows. */
+  readonly warnings: Fault[];
+}
+
+/** A function as far as the stack file alone tells it: with a Dockerfile of its own that is all. */
+interface Basics {
+  readonly definition: StackFunction;
+  readonly planned: PlannedFunction;
+}
+
+function readBasics(definition: StackFunction, stack: Stack, { hands }: Surroundings): Basics {
+  const { name, lang, handler, platforms, buildSecrets, deployment } = definition;
+  const image = imageAt(definition, hands);
+  if (handler === "") throw planFault(definition, "stack_invalid", 'has no "handler": expected the folder of its code');
+  if (lang === "")
+    throw planFault(definition, "stack_invalid", 'has no "lang": expected dockerfile, or the name of a template');
+  if (lang === "dockerfile" && !hands.dockerfileLang)
+    throw planFault(
+      definition,
+      "template_unknown",
+      "has lang dockerfile, which is switched off (setting enable_dockerfile_lang)",
+    );
+  const buildArgs = { ...definition.buildArgs, ...hands.buildArgs };
+  const sources = { handler, handlerFolder: "", copy: stack.copy };
+  return { definition, planned: { name, image, ...sources, buildArgs, platforms, buildSecrets, deployment } };
 }
 
 async function planFunction(
-  definition: StackFunction,
+  { definition, planned }: Basics,
   stack: Stack,
-  { tree, hands }: Surroundings,
+  { tree, hands, warnings }: Surroundings,
 ): Promise<PlannedFunction> {
-  const { name, handler, platforms, buildSecrets, deployment } = definition;
-  const image = imageAt(definition, hands);
-  if (handler === "") throw planFault(definition, "stack_invalid", 'has no "handler": expected the folder of its code');
-  const common = { name, image, handler, platforms, buildSecrets, deployment };
-  if (definition.lang === "dockerfile") {
-    if (!hands.dockerfileLang)
-      throw planFault(
-        definition,
-        "template_unknown",
-        "has lang dockerfile, which is switched off (setting enable_dockerfile_lang)",
-      );
-    return {
-      ...common,
-      handlerFolder: "",
-      copy: stack.copy,
-      buildArgs: { ...definition.buildArgs, ...hands.buildArgs },
-    };
-  }
-  const found = await findTemplate(definition, stack, { tree, hands });
+  if (definition.lang === "dockerfile") return planned;
+  const { origin, template } = await findTemplate(definition, stack, { tree, hands });
+  addNew(warnings, template.warnings);
+  const { deployment, buildArgs } = planned;
   return {
-    ...common,
-    deployment: { ...deployment, fprocess: deployment.fprocess || found.template.fprocess },
-    template: found.origin,
-    handlerFolder: found.template.handlerFolder,
-    copy: stack.copy,
-    buildArgs: {
-      ...definition.buildArgs,
-      ...hands.buildArgs,
-      ADDITIONAL_PACKAGE: packagesOf(definition, found.template),
-    },
+    ...planned,
+    template: origin,
+    handlerFolder: template.handlerFolder,
+    buildArgs: { ...buildArgs, ADDITIONAL_PACKAGE: packagesOf(definition, template) },
+    deployment: { ...deployment, fprocess: deployment.fprocess || template.fprocess },
   };
+}
+
+/** Functions of one template would each tell the same of it. */
+function addNew(warnings: Fault[], found: readonly Fault[]): void {
+  for (const fault of found) {
+    const { message, location } = fault;
+    const isKnown = warnings.some(
+      (known) =>
+        known.message === message && known.location.path === location.path && known.location.line === location.line,
+    );
+    if (!isKnown && warnings.length < maxWarnings) warnings.push(fault);
+  }
 }
 
 function imageAt(definition: StackFunction, hands: PlanHands): string {
   try {
     return hands.imageOf(definition);
   } catch (error) {
-    throw placedAt(definition.location, error);
+    throw placedAt(definition.imageLocation, error);
   }
 }
 

@@ -2,6 +2,7 @@ import { posix } from "node:path";
 import { BuilderError, type Fault } from "../errors.ts";
 import { isReservedBuildArg, strangePackage } from "../model/build-arg-policy.ts";
 import { type Context, readText } from "../model/context.ts";
+import { allowedDeployment, secretOfOwner } from "../model/deployment-policy.ts";
 import { faultAt } from "../model/faults.ts";
 import type { StackFunction } from "../model/stack.ts";
 import { readYaml } from "../model/yaml.ts";
@@ -19,9 +20,13 @@ export type PushedReader = (definition: StackFunction) => Promise<StackFunction>
 
 /**
  * Creates the reader of one pushed stack.
+ * @param given.owner whose secrets its functions may use; as written where absent
  * @param given.text the stack file's text, of which warnings show lines; warnings are added to `given.warnings`
  */
-export function createPushedReader(context: Context, given: { text: string; warnings: Fault[] }): PushedReader {
+export function createPushedReader(
+  context: Context,
+  given: { owner: string | undefined; text: string; warnings: Fault[] },
+): PushedReader {
   const readVariables = createVariablesReader(context);
   const warn = ({ name, location }: StackFunction, text: string) => {
     if (given.warnings.length >= maxWarnings) return;
@@ -31,9 +36,11 @@ export function createPushedReader(context: Context, given: { text: string; warn
 
   return async (definition) => {
     const buildArgs = allowedBuildArgs(definition, warn);
-    let { environment } = definition.deployment;
+    const { deployment, refused } = allowedDeployment(definition.deployment);
+    for (const sentence of refused) warn(definition, sentence);
+    let { environment } = deployment;
     const environmentFiles: string[] = [];
-    for (const path of definition.deployment.environmentFiles) {
+    for (const path of deployment.environmentFiles) {
       const read = await readVariables(path);
       if ("variables" in read) environment = { ...environment, ...read.variables };
       else {
@@ -43,11 +50,13 @@ export function createPushedReader(context: Context, given: { text: string; warn
     }
     if (Object.keys(definition.buildSecrets).length > 0)
       warn(definition, "build_secrets of a pushed stack are not read");
+    const { owner } = given;
+    const secrets = deployment.secrets.map((name) => (owner === undefined ? name : secretOfOwner(owner, name)));
     return {
       ...definition,
       buildArgs,
       buildSecrets: {},
-      deployment: { ...definition.deployment, environment, environmentFiles },
+      deployment: { ...deployment, secrets, environment, environmentFiles },
     };
   };
 }

@@ -1,5 +1,6 @@
 import { BuilderError } from "../errors.ts";
 import type { Steps } from "./steps.ts";
+import { within } from "./time-limit.ts";
 
 /** How long to wait before each further attempt, in milliseconds; as many attempts as waits, and the first. */
 export type Backoff = readonly number[];
@@ -19,13 +20,21 @@ export async function retrying<T>(
   {
     name,
     backoff,
+    limitMs = 0,
     onWait,
-  }: { name: string; backoff: Backoff; onWait?(error: BuilderError, waitMs: number, attempt: number): Promise<void> },
+  }: {
+    name: string;
+    backoff: Backoff;
+    /** Of each attempt; 0 = none. */
+    limitMs?: number;
+    onWait?(error: BuilderError, waitMs: number, attempt: number): Promise<void>;
+  },
   work: (options: { signal: AbortSignal }) => Promise<T>,
 ): Promise<T> {
+  const limited = ({ signal }: { signal: AbortSignal }) => within({ limitMs, what: `"${name}"`, signal }, work);
   for (let attempt = 1; ; attempt++) {
     try {
-      return await steps.step(attempt === 1 ? name : `${name} (attempt ${attempt})`, work);
+      return await steps.step(attempt === 1 ? name : `${name} (attempt ${attempt})`, limited);
     } catch (error) {
       const waitMs = backoff[attempt - 1];
       if (!(error instanceof BuilderError) || !error.transient || waitMs === undefined) throw error;

@@ -2,13 +2,16 @@ import { BuilderError, type Fault, type Location, messageOf } from "../errors.ts
 import type { BuildEvent } from "../model/build-event.ts";
 import type { Outcome, PushOutcome } from "../model/outcome.ts";
 import type { Push } from "../model/push.ts";
-import { type BuildHands, buildFunction } from "./build-function.ts";
+import { type BuildHands, buildFunction, repositoryPath } from "./build-function.ts";
+import { type BuildLines, createNoteTaker } from "./build-notes.ts";
 import { templateSource } from "./find-template.ts";
 import type { MemoryHands } from "./find-unchanged.ts";
 import type { PlannedFunction } from "./plan.ts";
-import { type Reporter, type Reporting, report, statusOf } from "./report.ts";
+import { functionReport, type Reporter, type Reporting, tell, tellWaits } from "./report.ts";
 import { type Backoff, retrying } from "./retry.ts";
-import type { Steps } from "./steps.ts";
+import type { Runs } from "./runs.ts";
+import { type Steps, StoryMoved } from "./steps.ts";
+import { within } from "./time-limit.ts";
 import type { Trees } from "./trees.ts";
 
 /** What the story of one function starts from. Plain JSON: it is stored. */
@@ -17,15 +20,34 @@ export interface FunctionWork {
   readonly planned: PlannedFunction;
   /** Hash of what it is made of, where that is known. */
   readonly inputs?: string;
+  /** The push's place in the order of its branch; absent: what is built is not what the branch stands for. */
+  readonly order?: string;
+  /** GitHub shows it by itself only when it fails: its stack has too many functions. */
+  readonly quiet?: boolean;
 }
 
 export interface FunctionHands extends BuildHands {
   /** Absent: everything is built each time. */
   readonly memory?: MemoryHands;
   readonly trees: Trees;
+  readonly runs: Runs;
   readonly reporter: Reporter;
   readonly backoff: Backoff;
+  /** Longest time of what comes before a build; 0 = no limit. */
+  readonly stepLimitMs: number;
   readonly log: StoryLog;
+  /** Packed bytes of an image in the registry, where that says so. */
+  readSize?(image: string, options: { signal: AbortSignal }): Promise<number | undefined>;
+  /** Opens what people read of a function's build; each attempt writes on where the one before ended. */
+  openLog?(work: FunctionWork): Promise<FunctionLog>;
+  /** Begins what turns a build's events into lines for GitHub. */
+  openLines(): Promise<BuildLines>;
+}
+
+export interface FunctionLog extends AsyncDisposable {
+  event(event: BuildEvent): void;
+  /** A line of ours. */
+  note(text: string): void;
 }
 
 /** What the stories tell besides their outcomes. */
@@ -33,76 +55,126 @@ export interface StoryLog {
   event(work: FunctionWork, event: BuildEvent): void;
   retry(push: Push, error: BuilderError, waitMs: number): void;
   refused(push: Push, error: unknown): void;
+  /** Something that people could have looked at is not put down. */
+  unrecorded(push: Push, error: unknown): void;
   bug(push: Push, error: unknown): void;
   ended(push: Push, outcome: PushOutcome): void;
   /** Something in the stack that is most likely a mistake. */
   warned(push: Push, warning: Fault): void;
 }
 
-/** The story of one function of a push: pending, built (again after a while where that may help), its end told. */
+/** The story of one function of a push: queued, built (again after a while where that may help), its end told. */
 export async function runFunction(work: FunctionWork, steps: Steps, hands: FunctionHands): Promise<Outcome> {
   const { push, planned } = work;
-  const reporting: Reporting = {
-    steps,
-    reporter: hands.reporter,
-    onRefused: (error) => hands.log.refused(push, error),
-  };
-  const pending = (description: string) =>
-    report(push, { context: planned.name, state: "pending", description }, reporting);
-
-  await pending(`${planned.name} function build started, image: ${planned.image}`);
-  const outcome = await buildOutcome(work, { steps, hands, pending });
-  await report(push, statusOf(outcome), reporting);
+  await using _trees = hands.trees.use(push);
+  const quiet = work.quiet === true;
+  const reporting = { ...reportingOf(push, steps, hands), quiet };
+  const { name: context, image } = planned;
+  const description = `${context} function build started, image: ${image}`;
+  await tell({ context, state: "queued", description }, reporting);
+  const outcome = await buildOutcome(work, { steps, hands, reporting });
+  // The push's end puts it down in any case.
+  await hands.runs.endFunction(push, outcome).catch((error: unknown) => hands.log.unrecorded(push, error));
+  await tell(functionReport(outcome), { ...reporting, quiet: quiet && outcome.state === "built" });
   return outcome;
 }
 
-/** What a person is told while nothing happens; the part that may be cut comes last. */
-export function waitText(error: BuilderError, { waitMs, attempt }: { waitMs: number; attempt: number }): string {
-  return `attempt ${attempt + 1} in ${Math.ceil(waitMs / 1000)} s: ${error.message}`;
+/** How a story of a push tells reports. */
+export function reportingOf(push: Push, steps: Steps, { reporter, log }: FunctionHands): Reporting {
+  return { push, steps: steps.lasting, reporter, onRefused: (error) => log.refused(push, error) };
 }
 
-interface Telling {
-  readonly steps: Steps;
-  readonly hands: FunctionHands;
-  pending(description: string): Promise<void>;
-}
-
-async function buildOutcome(work: FunctionWork, { steps, hands, pending }: Telling): Promise<Outcome> {
+async function buildOutcome(
+  work: FunctionWork,
+  { steps, hands, reporting }: { steps: Steps; hands: FunctionHands; reporting: Reporting },
+): Promise<Outcome> {
   const { push, planned } = work;
-  const onWait = async (error: BuilderError, waitMs: number, attempt: number) => {
-    hands.log.retry(push, error, waitMs);
-    await pending(waitText(error, { waitMs, attempt }));
-  };
+  const onWait = tellWaits(planned.name, reporting, (error, waitMs) => hands.log.retry(push, error, waitMs));
+  let startedMs = Date.now();
   try {
-    const built = await retrying(steps, { name: "build", backoff: hands.backoff, onWait }, ({ signal }) =>
-      buildOnce(work, hands, signal),
-    );
+    const built = await retrying(steps, { name: "build", backoff: hands.backoff, onWait }, ({ signal }) => {
+      startedMs = Date.now();
+      return buildOnce(work, hands, signal);
+    });
     return { function: planned.name, state: "built", image: planned.image, ...built };
   } catch (error) {
-    return failedOutcome(planned, error, { seconds: 0, onBug: (bug) => hands.log.bug(push, bug) });
+    const seconds = (Date.now() - startedMs) / 1000;
+    return failedOutcome(planned, error, { seconds, onBug: (bug) => hands.log.bug(push, bug) });
   }
 }
 
-async function buildOnce(
+/** One attempt, with its log and what GitHub shows of it. */
+async function buildOnce(work: FunctionWork, hands: FunctionHands, signal: AbortSignal): Promise<Built> {
+  const { push, planned } = work;
+  await using told = await hands.openLog?.(work);
+  const placeOf = (place: Location) => ({ ...place, path: repositoryPath(place.path, planned) });
+  const notes = createNoteTaker({ lines: await hands.openLines(), placeOf });
+  await using _kept = {
+    async [Symbol.asyncDispose]() {
+      const keeping = hands.reporter.keep(push, planned.name, notes.end());
+      await keeping.catch((error: unknown) => hands.log.unrecorded(push, error));
+    },
+  };
+  const onEvent = (event: BuildEvent) => {
+    told?.event(event);
+    hands.log.event(work, event);
+    if (notes.take(event)) hands.reporter.hear(push, planned.name, notes.progress());
+  };
+  try {
+    const built = await buildAndRemember(work, hands, { signal, onEvent });
+    const bytes = await sizeOf(planned, { hands, signal });
+    return { ...built, ...(notes.isCached && { cached: true }), ...(bytes !== undefined && { bytes }) };
+  } catch (error) {
+    told?.note(`failed: ${error instanceof BuilderError ? error.message : "by a fault of of-builder"}`);
+    throw error;
+  }
+}
+
+/** Nice to know, and nothing that a build may fail of. */
+async function sizeOf(
+  { image }: PlannedFunction,
+  { hands, signal }: { hands: FunctionHands; signal: AbortSignal },
+): Promise<number | undefined> {
+  return hands.readSize?.(image, { signal }).catch(() => undefined);
+}
+
+interface Built {
+  readonly digest: string;
+  readonly seconds: number;
+  readonly cached?: boolean;
+  readonly bytes?: number;
+}
+
+async function buildAndRemember(
   work: FunctionWork,
   hands: FunctionHands,
-  signal: AbortSignal,
-): Promise<{ digest: string; seconds: number }> {
-  const { push, planned, inputs } = work;
+  { signal, onEvent }: { signal: AbortSignal; onEvent(event: BuildEvent): void },
+): Promise<Built> {
+  const { push, planned, inputs, order } = work;
   const startedMs = Date.now();
-  const tree = await hands.trees.ofPush(push, { signal });
-  const source = templateSource(planned.template);
-  const templates = source === undefined ? undefined : await hands.trees.ofTemplates(push, source, { signal });
-  const onEvent = (event: BuildEvent) => hands.log.event(work, event);
+  await hands.runs.beginFunction(push, planned.name);
+  const { tree, templates } = await within(
+    { limitMs: hands.stepLimitMs, what: "fetching the commit", signal },
+    (options) => openTrees(work, hands, options.signal),
+  );
+  const build: BuildHands["build"] = (request, options) => hands.build({ ...request, owner: push.owner }, options);
   const { digest } = await buildFunction(
     planned,
-    { tree, ...(templates && { templates }), hands },
+    { tree, ...(templates && { templates }), hands: { ...hands, build } },
     { signal, onEvent },
   );
-  if (inputs !== undefined) {
-    await hands.memory?.storeGoodBuild(push, planned.name, { inputs, image: planned.image, digest, sha: push.sha });
+  if (inputs !== undefined && order !== undefined) {
+    const build = { inputs, image: planned.image, digest, sha: push.sha };
+    await hands.memory?.storeGoodBuild(push, planned.name, { ...build, order });
   }
   return { digest, seconds: (Date.now() - startedMs) / 1000 };
+}
+
+/** They are here already, but after a restart. */
+async function openTrees({ push, planned }: FunctionWork, { trees }: FunctionHands, signal: AbortSignal) {
+  const tree = await trees.ofPush(push, { signal });
+  const source = templateSource(planned.template);
+  return { tree, templates: source === undefined ? undefined : await trees.ofTemplates(push, source, { signal }) };
 }
 
 /** The outcome of a function whose work ended with an error. */
@@ -114,15 +186,19 @@ export function failedOutcome(
   return { function: name, image, seconds, ...failureOf(error, onBug) };
 }
 
-/** What an error amounts to. People are told known faults; of a bug only that there is one. */
+/**
+ * What an error amounts to. People are told known faults; of a bug only that there is one.
+ * @throws StoryMoved, which amounts to nothing here
+ */
 export function failureOf(error: unknown, onBug: (error: unknown) => void): Failure {
+  if (error instanceof StoryMoved) throw error;
   if (!(error instanceof BuilderError)) {
     onBug(error);
     return { state: "error", reason: `of-builder failed: ${messageOf(error)}`, fix: "See the log of of-builder." };
   }
   const blamed = error.state === "failure" ? "failed" : "error";
   // Whoever force-pushed wants another commit, whose push comes by itself.
-  const state = error.code === "commit_gone" ? "cancelled" : blamed;
+  const state = ["commit_gone", "build_cancelled"].includes(error.code) ? "cancelled" : blamed;
   const excerpt = error.faults.map((fault) => fault.excerpt).join("\n");
   return {
     state,

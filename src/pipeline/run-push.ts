@@ -1,13 +1,15 @@
 import { BuilderError } from "../errors.ts";
 import type { Outcome, PushOutcome } from "../model/outcome.ts";
 import type { Push } from "../model/push.ts";
+import { type Report, remarksOf, stackContext } from "../model/report.ts";
 import { assemble } from "./build-function.ts";
 import { templateSource } from "./find-template.ts";
-import { type Found, findUnchanged } from "./find-unchanged.ts";
+import { type Found, findUnchanged, takeOverImages } from "./find-unchanged.ts";
 import { type Plan, type PlanHands, type PlannedFunction, planStack } from "./plan.ts";
-import { type Reporting, report, type Status, stackContext, statusOf } from "./report.ts";
+import { functionReport, maxShownFunctions, type Reporting, stackReport, tell, tellWaits } from "./report.ts";
 import { retrying } from "./retry.ts";
-import { type FunctionHands, type FunctionWork, failedOutcome, failureOf, waitText } from "./run-function.ts";
+import { type FunctionHands, type FunctionWork, failedOutcome, failureOf, reportingOf } from "./run-function.ts";
+import type { Current, Superseded } from "./runs.ts";
 import type { Steps } from "./steps.ts";
 
 /** What the story of a push starts from. Plain JSON: it is stored. */
@@ -15,8 +17,12 @@ export interface PushWork {
   readonly push: Push;
   /** Why nothing is to be built, where a person would otherwise wonder. */
   readonly skip?: string;
+  /** With `skip`: whether a person may allow it to be built. */
+  readonly approvable?: boolean;
   /** Builds what has not changed, too. */
   readonly force?: boolean;
+  /** Only these functions. */
+  readonly only?: readonly string[];
 }
 
 export interface PushHands extends FunctionHands {
@@ -29,74 +35,131 @@ export interface PushHands extends FunctionHands {
  * function does not stop the others. It is deterministic: whatever touches the world is a step.
  */
 export async function runPush(work: PushWork, steps: Steps, hands: PushHands): Promise<PushOutcome> {
-  const { push, skip } = work;
-  const reporting: Reporting = {
-    steps,
-    reporter: hands.reporter,
-    onRefused: (error) => hands.log.refused(push, error),
-  };
-  const end = async (outcome: PushOutcome) => {
-    await report(push, stackStatus(outcome), reporting);
+  const { push, skip, approvable = false } = work;
+  const reporting = reportingOf(push, steps, hands);
+  const end = async (outcome: PushOutcome, rest: Partial<Report> = {}) => {
+    const newer = await storeEnd(push, outcome, { steps: steps.lasting, hands });
+    await tell({ ...stackReport(outcome), ...newer, ...rest }, reporting);
     hands.log.ended(push, outcome);
     return outcome;
   };
-  if (skip !== undefined) return end({ state: "ignored", description: skip, functions: [] });
+  if (skip !== undefined) {
+    return end({ state: "ignored", description: skip, functions: [] }, { state: approvable ? "approval" : "skipped" });
+  }
 
-  const pending = (description: string) =>
-    report(push, { context: stackContext, state: "pending", description }, reporting);
-  await pending(`${push.owner.toLowerCase()}-${push.repository} stack deploy is in progress`);
+  const description = `${push.owner.toLowerCase()}-${push.repository} stack deploy is in progress`;
+  await tell({ context: stackContext, state: "running", description }, reporting);
+  await using _trees = hands.trees.use(push);
   try {
-    const plan = await planPush(push, { steps, hands, pending });
-    const { unchanged, inputs } = await findInPush(work, plan, { steps, hands });
-    const changed = plan.functions.filter(({ name }) => !unchanged.some((outcome) => outcome.function === name));
-    const branches = changed.map((planned) => {
-      const hash = inputs[planned.name];
-      return runBranch({ push, planned, ...(hash !== undefined && { inputs: hash }) }, steps, hands);
-    });
-    const [built] = await Promise.all([Promise.all(branches), reportUnchanged(push, unchanged, reporting)]);
-    return await end(summary([...built, ...unchanged, ...plan.skipped.map(skippedOutcome)]));
+    const begun = await planPush(work, { steps, hands, reporting });
+    if ("supersededBy" in begun) return await end(supersededOutcome(begun.supersededBy.sha));
+    const { plan, ...standing } = begun;
+    const known = await findInPush(work, plan, { steps, hands });
+    const found = new Map(known.map((each) => [each.name, each]));
+    const quiet = plan.functions.length > maxShownFunctions;
+    const build = (planned: PlannedFunction) => {
+      const inputs = found.get(planned.name)?.inputs;
+      return runBranch({ push, planned, ...(inputs !== undefined && { inputs }), ...standing, quiet }, steps, hands);
+    };
+    // What has changed is built while the others get their names: only one of the two takes further steps.
+    const [changed, same] = await Promise.all([
+      Promise.all(plan.functions.filter(({ name }) => !found.get(name)?.same).map(build)),
+      takeOverSame(plan, found, { push, standing, steps, hands, build, tellEnd: tellUnchanged({ reporting, quiet }) }),
+    ]);
+    const outcome = summary([...changed, ...same, ...plan.skipped.map(skippedOutcome)]);
+    return await end(outcome, { remarks: remarksOf(plan.warnings, "warning") });
   } catch (error) {
     return await end(unreadable(push, error, hands));
-  } finally {
-    await hands.trees.close(push);
   }
 }
 
+type Begun = Superseded | (Current & { readonly plan: Plan });
+
+/** While the stack is fetched and read, GitHub is asked whether it is still wanted: nobody waits for that. */
 async function planPush(
-  push: Push,
-  { steps, hands, pending }: { steps: Steps; hands: PushHands; pending(description: string): Promise<void> },
-): Promise<Plan> {
-  const onWait = async (error: BuilderError, waitMs: number, attempt: number) => {
-    hands.log.retry(push, error, waitMs);
-    await pending(waitText(error, { waitMs, attempt }));
-  };
-  return retrying(steps, { name: "plan", backoff: hands.backoff, onWait }, async ({ signal }) => {
-    const tree = await hands.trees.ofPush(push, { signal });
-    const openTemplates = (source: string) => hands.trees.ofTemplates(push, source, { signal });
-    const plan = await planStack(tree, { ...hands.rulesFor(push), openTemplates });
-    checkContexts(plan.functions);
-    for (const warning of plan.warnings) hands.log.warned(push, warning);
-    return plan;
-  });
+  work: PushWork,
+  { steps, hands, reporting }: { steps: Steps; hands: PushHands; reporting: Reporting },
+): Promise<Begun> {
+  const { push } = work;
+  const onWait = tellWaits(stackContext, reporting, (error, waitMs) => hands.log.retry(push, error, waitMs));
+  return retrying(
+    steps,
+    { name: "plan", backoff: hands.backoff, limitMs: hands.stepLimitMs, onWait },
+    async ({ signal }) => {
+      const planning = readPlan(work, hands, signal);
+      const [standing, plan] = await Promise.allSettled([hands.runs.begin(push, { signal }), planning]);
+      if (standing.status === "rejected") throw standing.reason;
+      if ("supersededBy" in standing.value) return standing.value;
+      if (plan.status === "rejected") throw plan.reason;
+      await hands.runs.plan(push, plan.value.functions);
+      return { ...standing.value, plan: plan.value };
+    },
+  );
 }
 
-/** GitHub takes some 40 statuses at once, then one in 1.5 s: of more functions than these only the stack's status tells. */
-const maxUnchangedShown = 20;
+async function readPlan({ push, only }: PushWork, hands: PushHands, signal: AbortSignal): Promise<Plan> {
+  const tree = await hands.trees.ofPush(push, { signal });
+  const openTemplates = (source: string) => hands.trees.ofTemplates(push, source, { signal });
+  const plan = await planStack(tree, { ...hands.rulesFor(push), openTemplates });
+  checkContexts(plan.functions);
+  for (const warning of plan.warnings) hands.log.warned(push, warning);
+  return only ? { ...plan, functions: plan.functions.filter(({ name }) => only.includes(name)), skipped: [] } : plan;
+}
 
-/** A function that is not built gets its end told and no beginning. */
-async function reportUnchanged(push: Push, unchanged: readonly Outcome[], reporting: Reporting): Promise<void> {
-  if (unchanged.length > maxUnchangedShown) return;
-  for (const outcome of unchanged) await report(push, statusOf(outcome), reporting);
+async function storeEnd(
+  push: Push,
+  outcome: PushOutcome,
+  { steps, hands }: { steps: Steps; hands: PushHands },
+): Promise<{ readonly newerSha?: string }> {
+  return retrying(steps, { name: "end", backoff: hands.backoff }, () => hands.runs.end(push, outcome));
+}
+
+/** A function that is not built gets its end told and no beginning. Of too many only the stack's report tells. */
+function tellUnchanged({ reporting, quiet }: { reporting: Reporting; quiet: boolean }) {
+  return async (unchanged: readonly Outcome[]) => {
+    if (quiet) return;
+    for (const outcome of unchanged) await tell(functionReport(outcome), reporting);
+  };
+}
+
+interface TakingOver {
+  readonly push: Push;
+  readonly standing: Current;
+  readonly steps: Steps;
+  readonly hands: PushHands;
+  build(planned: PlannedFunction): Promise<Outcome>;
+  tellEnd(unchanged: readonly Outcome[]): Promise<void>;
+}
+
+/** What is made of the same keeps its image; what has lost it is built after all. */
+async function takeOverSame(
+  plan: Plan,
+  found: ReadonlyMap<string, Found>,
+  taking: TakingOver,
+): Promise<readonly Outcome[]> {
+  const { push, standing, steps, hands, build, tellEnd } = taking;
+  const { memory, backoff } = hands;
+  const functions = plan.functions.flatMap((planned) => {
+    const same = found.get(planned.name)?.same;
+    return same ? [{ planned, build: same }] : [];
+  });
+  if (!memory || functions.length === 0) return [];
+  const unchanged = await retrying(steps, { name: "names", backoff, limitMs: hands.stepLimitMs }, ({ signal }) =>
+    takeOverImages(functions, { push, ...standing, hands: memory, signal }),
+  );
+  const lost = functions.filter(({ planned }) => !unchanged.some((outcome) => outcome.function === planned.name));
+  const [built] = await Promise.all([Promise.all(lost.map(({ planned }) => build(planned))), tellEnd(unchanged)]);
+  return [...built, ...unchanged];
 }
 
 async function findInPush(
   { push, force = false }: PushWork,
   { functions }: Plan,
   { steps, hands }: { steps: Steps; hands: PushHands },
-): Promise<Found> {
+): Promise<readonly Found[]> {
   const { memory, backoff, trees } = hands;
-  if (!memory) return { unchanged: [], inputs: {} };
-  return retrying(steps, { name: "unchanged", backoff }, async ({ signal }) => {
+  if (!memory) return [];
+  return retrying(steps, { name: "unchanged", backoff, limitMs: hands.stepLimitMs }, async ({ signal }) => {
     const tree = await trees.ofPush(push, { signal });
     const contextOf = async (planned: PlannedFunction) => {
       const source = templateSource(planned.template);
@@ -130,6 +193,10 @@ export function skippedOutcome(name: string): Outcome {
   return { function: name, state: "skipped", reason: "skip_build is set" };
 }
 
+function supersededOutcome(sha: string): PushOutcome {
+  return { state: "cancelled", description: `superseded by ${sha.slice(0, 7)}`, functions: [] };
+}
+
 /** Sums up the outcomes of a stack's functions. */
 export function summary(outcomes: readonly Outcome[]): PushOutcome {
   const bad = outcomes.filter(({ state }) => ["failed", "error", "cancelled"].includes(state));
@@ -145,11 +212,14 @@ export function summary(outcomes: readonly Outcome[]): PushOutcome {
   const states = bad.map(({ state }) => pushState(state));
   const state = (["failure", "error"] as const).find((worst) => states.includes(worst)) ?? "cancelled";
   const names = bad.map((outcome) => outcome.function).join(", ");
-  return {
-    state,
-    description: `${bad.length} of ${count(outcomes.length, "function")} ${state === "cancelled" ? state : "failed"}: ${names}`,
-    functions: outcomes,
-  };
+  const failed = `${bad.length} of ${count(outcomes.length, "function")} failed`;
+  const description = `${state === "cancelled" ? reasonsOf(bad) : failed}: ${names}`;
+  return { state, description, functions: outcomes };
+}
+
+/** Why functions were cancelled: mostly all for the same reason. */
+function reasonsOf(outcomes: readonly Outcome[]): string {
+  return [...new Set(outcomes.map((outcome) => ("reason" in outcome ? outcome.reason : outcome.state)))].join("; ");
 }
 
 /** A repository without a stack file is nobody's fault: an App may be installed on all of an owner's repositories. */
@@ -165,13 +235,6 @@ function unreadable(push: Push, error: unknown, hands: PushHands): PushOutcome {
 function pushState(state: Outcome["state"]): "failure" | "error" | "cancelled" {
   if (state === "failed") return "failure";
   return state === "cancelled" ? state : "error";
-}
-
-/** GitHub has no state for what is no fault of anybody. */
-function stackStatus({ state, description }: PushOutcome): Status {
-  const context = stackContext;
-  if (state === "cancelled") return { context, state: "error", description: `cancelled: ${description}` };
-  return { context, state: state === "ignored" ? "success" : state, description };
 }
 
 function count(number: number, noun: string): string {

@@ -13,12 +13,12 @@ export interface TreeHands {
   checkoutTemplates(source: string, options: { signal: AbortSignal }): Promise<OwnedTree>;
 }
 
-/** The trees that pushes are built from, each fetched once and shared by the functions of its push. */
+/** The trees that pushes are built from, each fetched once in a process and shared by the functions of its push. */
 export interface Trees {
   ofPush(push: Push, options: { signal: AbortSignal }): Promise<OwnedTree>;
   ofTemplates(push: Push, source: string, options: { signal: AbortSignal }): Promise<OwnedTree>;
-  /** Removes everything that was fetched for a push. */
-  close(push: Push): Promise<void>;
+  /** Keeps what is fetched for a push from now on, until nobody here uses it any more: then it is removed. */
+  use(push: Push): AsyncDisposable;
 }
 
 /**
@@ -27,6 +27,7 @@ export interface Trees {
  */
 export function createTrees(hands: TreeHands): Trees {
   const open = new Map<string, Map<string, Promise<OwnedTree>>>();
+  const users = new Map<string, number>();
 
   const share = (push: Push, name: string, fetch: () => Promise<OwnedTree>) => {
     const trees = open.get(push.delivery) ?? new Map<string, Promise<OwnedTree>>();
@@ -49,12 +50,27 @@ export function createTrees(hands: TreeHands): Trees {
       if (trees && !trees.has(pinned)) trees.set(pinned, opening);
       return tree;
     },
-    async close(push) {
-      const trees = new Set(open.get(push.delivery)?.values() ?? []);
-      open.delete(push.delivery);
-      for (const tree of await Promise.allSettled(trees)) {
-        if (tree.status === "fulfilled") await tree.value[Symbol.asyncDispose]();
-      }
+    use({ delivery }) {
+      users.set(delivery, (users.get(delivery) ?? 0) + 1);
+      return {
+        async [Symbol.asyncDispose]() {
+          const left = (users.get(delivery) ?? 1) - 1;
+          if (left > 0) {
+            users.set(delivery, left);
+            return;
+          }
+          users.delete(delivery);
+          const trees = new Set(open.get(delivery)?.values() ?? []);
+          open.delete(delivery);
+          await removeAll(trees);
+        },
+      };
     },
   };
+}
+
+async function removeAll(trees: Iterable<Promise<OwnedTree>>): Promise<void> {
+  for (const tree of await Promise.allSettled(trees)) {
+    if (tree.status === "fulfilled") await tree.value[Symbol.asyncDispose]();
+  }
 }

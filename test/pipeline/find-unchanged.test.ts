@@ -24,7 +24,7 @@ function createMemory(changes: Partial<MemoryHands> = {}) {
   const copied: string[] = [];
   const memory: MemoryHands = {
     readGoodBuilds: async () => new Map(builds),
-    storeGoodBuild: async (_push, name, build) => void builds.set(name, build),
+    storeGoodBuild: async (_push, name, { order: _, ...build }) => void builds.set(name, build),
     copyImage: async (from, to) => copied.push(`${from} ${to}`) > 0,
     hashContext: async () => "context",
     baseDigest: async () => "sha256:base",
@@ -59,6 +59,30 @@ test("the second push of the same builds nothing; images get their new names, st
   expect(copied).toContain(`${image}@sha256:one ${image}:latest-main-1234567`);
   expect(second.statuses).toContain(`one success: unchanged since 1234567: image ${image}:latest-main-1234567`);
   expect(second.statuses.filter((line) => line.startsWith("one"))).toHaveLength(1);
+});
+
+test("what has changed is built before the others have their names, and those that lost their image after all", async () => {
+  const { memory, builds } = createMemory();
+  await tell(memory);
+  builds.set("one", { ...(builds.get("one") as GoodBuild), inputs: "other" });
+  const asked = Promise.withResolvers<void>();
+  const recorded = recordingHands(stackOf(["one", "two"]));
+  const { build } = recorded.hands;
+  const hands = {
+    ...recorded.hands,
+    build: (...given: Parameters<typeof build>) => {
+      asked.resolve();
+      return build(...given);
+    },
+    memory: { ...memory, copyImage: () => asked.promise.then(() => false) },
+  };
+  expect((await runPush({ push }, rememberingSteps(hands), hands)).state).toBe("success");
+  expect(recorded.built).toEqual(["one", "two"]);
+});
+
+test("S2 a function may have the name of what every object has", async () => {
+  const { memory } = createMemory({ baseDigest: async () => undefined });
+  expect((await tell(memory, {}, recordingHands(stackOf(["constructor"])))).built).toEqual(["constructor"]);
 });
 
 test("a forced push builds everything, and remembers it", async () => {
@@ -114,6 +138,20 @@ test("what failed is not remembered", async () => {
   expect([...builds.keys()]).toEqual(["two"]);
   expect((await tell(memory)).built).toEqual(["one"]);
 });
+
+test.for(["build_cancelled", "commit_gone", "stopping"] as const)(
+  "a build that ends as %s strands no change: it is built by the next push, whatever that changes",
+  async (code) => {
+    const { memory, builds } = createMemory();
+    await tell(memory);
+    const changed = { ...memory, hashContext: async () => "changed" };
+    const ending = () => new BuilderError(code, "cancelled");
+    const attempts = [ending(), ending(), ending()];
+    await tell(changed, {}, recordingHands(stackOf(["one", "two"]), { one: attempts }));
+    expect(builds.get("one")?.inputs).not.toBe(builds.get("two")?.inputs);
+    expect((await tell(changed)).built).toEqual(["one"]);
+  },
+);
 
 test("where nothing can be known for sure, such as an address in ADD, nothing is remembered", async () => {
   const { memory, builds } = createMemory();

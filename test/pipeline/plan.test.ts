@@ -1,31 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
-import { type PlanHands, planStack } from "../../src/pipeline/plan.ts";
+import { allowedUrl, plan, stack } from "./planning.ts";
 import { treeOf } from "./story.ts";
-
-const stack = (functions: string, rest = "") => `provider: {name: openfaas}\nfunctions:\n${functions}${rest}`;
-const templates = {
-  "template/go/template.yml": "handler_folder: code\nbuild_options: [{name: dev, packages: [make]}]",
-  "template/go/Dockerfile": "FROM x",
-};
-const allowedUrl = "https://templates.example/x.git";
-
-async function plan(files: Record<string, string>, given: Partial<PlanHands> = {}) {
-  const tree = await treeOf(files);
-  const repository = await treeOf(templates);
-  onTestFinished(async () => {
-    await tree[Symbol.asyncDispose]();
-    await repository[Symbol.asyncDispose]();
-  });
-  return planStack(tree, {
-    imageOf: ({ name }) => `r/${name}:latest`,
-    dockerfileLang: true,
-    pushed: true,
-    templateUrls: [allowedUrl],
-    allowsSource: (url) => url === allowedUrl,
-    openTemplates: async () => repository,
-    ...given,
-  });
-}
 
 test("a function with a Dockerfile of its own needs no template", async () => {
   const { functions } = await plan({
@@ -86,7 +61,7 @@ test("an unknown template is an error with the line and where it was looked for"
   });
 });
 
-test.for(["../..", "a/b", ".", "..", "-x", "", "a b"])("S3 the lang %j is refused", async (lang) => {
+test.for(["../..", "a/b", ".", "..", "-x", "a b"])("S3 the lang %j is refused", async (lang) => {
   await expect(plan({ "stack.yml": stack(`  a: {lang: "${lang}", handler: ./a}\n`) })).rejects.toMatchObject({
     code: "template_unknown",
   });
@@ -114,33 +89,9 @@ test("S6 variables are those that are given, or the text stays as it is", async 
   expect((await plan(files, { variables: { X: "1" } })).functions[0]?.buildArgs).toEqual({ V: "1" });
 });
 
-test.for([
-  ["no stack file", {}, "stack_missing"],
-  ["no handler", { "stack.yml": stack("  a: {lang: dockerfile}\n") }, "stack_invalid"],
-  [
-    "an unknown build option",
-    { "stack.yml": stack("  a: {lang: go, handler: a, build_options: [x]}\n") },
-    "stack_invalid",
-  ],
-] as const)("%s is an error", async ([, files, code]) => {
-  await expect(plan(files)).rejects.toMatchObject({ code });
-});
-
 test("lang dockerfile can be switched off", async () => {
   const files = { "stack.yml": stack("  a: {lang: Dockerfile, handler: a}\n") };
   await expect(plan(files, { dockerfileLang: false })).rejects.toMatchObject({ code: "template_unknown" });
-});
-
-test("faults of several functions are told at once, each with its line", async () => {
-  const text = stack("  a: {lang: dockerfile}\n  b: {lang: rust, handler: b}\n  c: {lang: dockerfile, handler: c}\n");
-  await expect(plan({ "stack.yml": text })).rejects.toMatchObject({
-    code: "stack_invalid",
-    message: expect.stringMatching(/^stack\.yml line 3: function a has no "handler".*\(and 1 more\)$/),
-    faults: [
-      { location: { line: 3, column: 3 }, excerpt: expect.stringContaining("3 |   a: {lang: dockerfile}") },
-      { location: { line: 4, column: 13 }, message: expect.stringContaining('function b has lang "rust"') },
-    ],
-  });
 });
 
 test("S10 what a pushed stack says to BuildKit itself is left out with a warning, and stays on one's own machine", async () => {
@@ -213,7 +164,7 @@ test("S13 what a stack says of running changes nothing of building", async () =>
   const [{ deployment, ...building } = { deployment: undefined }] = (await plan(files)).functions;
   const [{ deployment: _, ...plainBuilding } = { deployment: undefined }] = plain.functions;
   expect(building).toEqual(plainBuilding);
-  expect(deployment).toMatchObject({ namespace: "kube-system", limits: { memory: "1Ti" }, fprocess: "sh" });
+  expect(deployment).toMatchObject({ namespace: "", limits: { memory: "1Ti" }, fprocess: "sh" });
 });
 
 test("S7 two functions whose images would replace each other are an error, or a warning where the stack says so", async () => {
@@ -236,4 +187,42 @@ test("the stack is looked at before the selection, as faas-cli does", async () =
   });
   const good = { "stack.yml": stack("  a: {lang: dockerfile, handler: a}\n") };
   await expect(plan(good, { selection })).rejects.toMatchObject({ code: "usage" });
+});
+
+test("what a template.yml says in vain is a warning with its place, told once", async () => {
+  const text = "fproces: x\n";
+  const own = await plan({
+    "stack.yml": stack("  a: {lang: go, handler: ./a}\n  b: {lang: go, handler: ./b}\n"),
+    "template/go/template.yml": text,
+  });
+  expect(own.warnings).toMatchObject([
+    {
+      message: expect.stringContaining('did you mean "fprocess"'),
+      location: { path: "template/go/template.yml", line: 1 },
+    },
+  ]);
+  const repository = await treeOf({ "template/go/template.yml": text });
+  onTestFinished(() => repository[Symbol.asyncDispose]());
+  const files = { "stack.yml": stack("  a: {lang: go, handler: ./a}\n") };
+  const { warnings } = await plan(files, { openTemplates: async () => repository });
+  expect(warnings.map(({ location }) => location.path)).toEqual([`${allowedUrl}:template/go/template.yml`]);
+});
+
+test("S12 a pushed stack's labels pass a policy, and its secrets are its owner's", async () => {
+  const files = {
+    "stack.yml": stack("  a: {lang: dockerfile, handler: ./a, secrets: [key], labels: {com.openfaas.scale.max: 9}}\n"),
+  };
+  const pushed = await plan(files, { owner: "Alice" });
+  expect(pushed.functions[0]?.deployment).toMatchObject({ secrets: ["alice-key"], labels: {} });
+  expect(pushed.warnings).toMatchObject([
+    {
+      message: expect.stringContaining('function a: label "com.openfaas.scale.max" is left out'),
+      location: { line: 3 },
+    },
+  ]);
+  const own = await plan(files, { pushed: false });
+  expect(own.functions[0]?.deployment).toMatchObject({
+    secrets: ["key"],
+    labels: { "com.openfaas.scale.max": "9" },
+  });
 });

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { BuilderError } from "../../src/errors.ts";
 import { runPush } from "../../src/pipeline/run-push.ts";
+import { StoryMoved } from "../../src/pipeline/steps.ts";
 import { buildBroken, buildkitDown, push, recordingHands, rememberingSteps, twoFunctions } from "./story.ts";
 
 const tell = (recorded: ReturnType<typeof recordingHands>, skip?: string) =>
@@ -66,10 +67,20 @@ test("G8 a commit that a force-push has removed cancels the push, and nobody is 
 test("G8 a commit that goes while its functions are built cancels them", async () => {
   const gone = new BuilderError("commit_gone", "it is not there (any more)");
   const recorded = recordingHands(twoFunctions, { one: [gone] });
-  expect(await tell(recorded)).toMatchObject({ state: "cancelled", description: "1 of 2 functions cancelled: one" });
+  expect(await tell(recorded)).toMatchObject({ state: "cancelled", description: "it is not there (any more): one" });
   expect(lines(recorded)).toContain("one error: cancelled: it is not there (any more)");
   const worse = recordingHands(twoFunctions, { one: [gone], two: [buildBroken()] });
   expect(await tell(worse)).toMatchObject({ state: "failure" });
+});
+
+test("a commit that is not fetched in its time ends the push, and nobody waits for it any longer", async () => {
+  const recorded = recordingHands(twoFunctions);
+  const trees = { ...recorded.hands.trees, ofPush: () => new Promise<never>(() => {}) };
+  const hands = { ...recorded.hands, trees, stepLimitMs: 1 };
+  expect(await runPush({ push }, rememberingSteps(hands), hands)).toMatchObject({
+    state: "failure",
+    description: '"plan" took longer than 0.001 s',
+  });
 });
 
 test("a bug ends as an error and is logged", async () => {
@@ -88,7 +99,7 @@ test("a repository without a stack file is told so, and nobody is blamed", async
   const recorded = recordingHands({ "README.md": "" });
   expect(await tell(recorded)).toMatchObject({ state: "ignored" });
   expect(lines(recorded).at(-1)).toBe(
-    "stack-deploy success: nothing to build: there is no stack.yaml or stack.yml in the root of the tree",
+    "stack-deploy success: nothing to build: there is no stack.yaml or stack.yml in the root of the repository",
   );
 });
 
@@ -114,6 +125,17 @@ test("a story told again from what it remembers touches nothing", async () => {
   expect(second).toEqual(first);
   expect(recorded.told).toHaveLength(told);
   expect(recorded.built).toHaveLength(2);
+});
+
+test("a story that another process tells now ends here without an outcome, in whichever step it hears of that", async () => {
+  for (const last of ["plan", "report stack-deploy success: stack is successfully built: 2 functions"]) {
+    const recorded = recordingHands(twoFunctions);
+    const memory = new Map<string, unknown>([[last, { error: new StoryMoved("told elsewhere") }]]);
+    const told = runPush({ push }, rememberingSteps(recorded.hands, memory), recorded.hands);
+    await expect(told, last).rejects.toThrow(StoryMoved);
+    expect(lines(recorded).filter((line) => /^stack-deploy (?!pending)/.test(line))).toEqual([]);
+    expect(recorded.openTrees()).toBe(0);
+  }
 });
 
 test("no tree stays open, whatever happens", async () => {

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { createDirectoryContext } from "../../src/contexts/directory.ts";
 import { BuilderError } from "../../src/errors.ts";
 import type { Push } from "../../src/model/push.ts";
-import type { Status } from "../../src/pipeline/report.ts";
+import { type BuildNotes, type Report, type Status, statusOf } from "../../src/model/report.ts";
 import { runFunction } from "../../src/pipeline/run-function.ts";
 import type { PushHands } from "../../src/pipeline/run-push.ts";
 import type { Steps } from "../../src/pipeline/steps.ts";
@@ -12,13 +12,18 @@ import { createTrees, type OwnedTree } from "../../src/pipeline/trees.ts";
 
 export const push: Push = {
   delivery: "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+  kind: "push",
   owner: "Alice",
   repository: "fns",
   repositoryId: "1",
   installationId: "2",
   private: false,
+  ref: "refs/heads/main",
   branch: "main",
+  environment: "",
   sha: "1234567890123456789012345678901234567890",
+  forced: false,
+  pushedAt: 0,
   committedAt: 0,
   cloneUrl: "https://github.com/Alice/fns.git",
 };
@@ -40,7 +45,7 @@ export async function treeOf(files: Readonly<Record<string, string>>): Promise<O
 
 /** Steps that remember in a map, as the durable engine does in its database; errors are remembered too. */
 export function rememberingSteps(hands: PushHands, memory = new Map<string, unknown>(), prefix = ""): Steps {
-  return {
+  const steps: Steps = {
     async step(name, work) {
       const key = prefix + name;
       if (!memory.has(key)) memory.set(key, await settle(work({ signal: new AbortController().signal })));
@@ -51,7 +56,11 @@ export function rememberingSteps(hands: PushHands, memory = new Map<string, unkn
     sleep: async () => {},
     branch: async (_story, id, input) =>
       (await runFunction(input as never, rememberingSteps(hands, memory, `${prefix}${id}/`), hands)) as never,
+    get lasting() {
+      return steps;
+    },
   };
+  return steps;
 }
 
 async function settle(work: Promise<unknown>): Promise<{ value: unknown } | { error: unknown }> {
@@ -69,6 +78,8 @@ export function recordingHands(
   answers: Readonly<Record<string, readonly (Error | undefined)[]>> = {},
 ) {
   const told: Status[] = [];
+  const reports: Report[] = [];
+  const kept: BuildNotes[] = [];
   const built: string[] = [];
   const bugs: unknown[] = [];
   const warnings: string[] = [];
@@ -88,8 +99,24 @@ export function recordingHands(
   };
   const hands: PushHands = {
     trees: createTrees({ checkout: openTree, checkoutTemplates: openTree }),
-    reporter: { setStatus: async (_push, status) => void told.push(status) },
+    reporter: {
+      async tell(_push, report, { quiet }) {
+        reports.push(report);
+        if (!quiet) told.push(statusOf(report));
+      },
+      hear: () => {},
+      keep: async (_push, _context, notes) => void kept.push(notes),
+    },
+    openLines: async () => ({ take: () => [], end: () => [] }),
+    runs: {
+      begin: async () => ({ order: "1" }),
+      plan: async () => {},
+      beginFunction: async () => {},
+      endFunction: async () => {},
+      end: async () => ({}),
+    },
     backoff: [1000, 2000],
+    stepLimitMs: 0,
     rulesFor: () => ({
       pushed: true,
       imageOf: ({ name }) => `registry:5000/alice/fns-${name}:latest-main-1234567`,
@@ -111,12 +138,13 @@ export function recordingHands(
       event: () => {},
       retry: () => {},
       refused: () => {},
+      unrecorded: () => {},
       ended: () => {},
       warned: (_push, warning) => void warnings.push(warning.message),
       bug: (_push, error) => void bugs.push(error),
     },
   };
-  return { hands, told, built, bugs, warnings, openTrees: () => open };
+  return { hands, told, reports, kept, built, bugs, warnings, openTrees: () => open };
 }
 
 export const twoFunctions = {
