@@ -1,46 +1,38 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import { BuilderError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { addHealthRoutes, type HealthHands } from "./health-routes.ts";
 import { createOpenApi } from "./openapi.ts";
 
-export interface AppHands {
+export interface AppHands extends HealthHands {
   /** Serves `POST /github-event` and its alias `/webhook`. */
   readonly webhook: RequestHandler;
   /** Serves `POST /build`. */
   readonly build: RequestHandler;
   /** Serves `GET /publickey` and its alias `/public-key`. */
   readonly publicKey: RequestHandler;
-  /** Serves `GET /metrics`. */
-  readonly metrics: RequestHandler;
-  /** What every part says of itself: "" when it is well, else what is wrong. */
-  parts(options: { signal: AbortSignal }): Promise<Readonly<Record<string, string>>>;
+  /** Serves what is below /api. */
+  readonly api: RequestHandler;
+  /** Serves `GET /logs/ID/NAME`. */
+  readonly logLink: RequestHandler;
   readonly log: Log;
 }
 
-const readyTimeoutMs = 5000;
-
 /** Creates the HTTP surface. Every answer but /healthz is JSON, errors too: `{error, fix}`. */
-export function createApp({ webhook, build, publicKey, metrics, parts, log }: AppHands): Express {
+export function createApp({ webhook, build, publicKey, api, logLink, log, ...health }: AppHands): Express {
   const app = express().disable("x-powered-by").disable("etag");
-  app.get("/healthz", (_request, response) => {
-    response.type("text/plain").send("OK");
-  });
-  app.get("/ready", async (_request, response) => {
-    const told = await parts({ signal: AbortSignal.timeout(readyTimeoutMs) });
-    const ready = Object.values(told).every((fault) => fault === "");
-    response
-      .status(ready ? 200 : 503)
-      .json({ ready, parts: Object.fromEntries(Object.entries(told).map(([name, fault]) => [name, fault || "ok"])) });
-  });
+  addHealthRoutes(app, health);
   app.post(["/github-event", "/webhook"], webhook);
   app.post("/build", build);
   app.get(["/publickey", "/public-key"], publicKey);
-  app.get("/metrics", metrics);
+  app.use("/api", api);
+  app.get("/logs/:id/:name", logLink);
   const openApi = createOpenApi();
   app.get("/openapi.json", (_request, response) => {
     response.json(openApi);
   });
-  for (const [path, methods] of Object.entries(allowed)) app.all(path, refuseMethod(methods));
+  for (const [path, methods] of Object.entries(allowed))
+    app.all(path.replaceAll(/\{(\w+)\}/g, ":$1"), refuseMethod(methods));
   app.use((request, response) => {
     response
       .status(404)
@@ -56,6 +48,12 @@ const allowed = {
   "/webhook": "POST",
   "/publickey": "GET, HEAD",
   "/public-key": "GET, HEAD",
+  "/api/pushes": "GET, HEAD",
+  "/api/pushes/{id}": "GET, HEAD",
+  "/api/pushes/{id}/functions/{name}/log": "GET, HEAD",
+  "/api/pushes/{id}/cancel": "POST",
+  "/api/pushes/{id}/rebuild": "POST",
+  "/logs/{id}/{name}": "GET, HEAD",
   "/healthz": "GET, HEAD",
   "/metrics": "GET, HEAD",
   "/ready": "GET, HEAD",

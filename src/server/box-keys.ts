@@ -1,5 +1,6 @@
 import nacl from "tweetnacl";
 import { BuilderError } from "../errors.ts";
+import { boxKeyId, decodeBase64 } from "../model/sealed-file.ts";
 
 /** A pair of keys that build secrets are sealed for (Curve25519). */
 export interface BoxKey {
@@ -10,16 +11,11 @@ export interface BoxKey {
   readonly secretKey: Uint8Array;
 }
 
-/** The one algorithm that there is: Curve25519, XSalsa20, Poly1305. */
-export const boxAlgorithm = "nacl/box";
-
-const base64Form = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
-
 /** Makes a pair of keys; both as the text of the files that `faas-cli secret keygen` writes, too. */
 export function createKeyPair(): { id: string; secretKey: string; publicKey: string } {
   const { secretKey, publicKey } = nacl.box.keyPair();
   const text = Buffer.from(publicKey).toString("base64");
-  return { id: idOf(text), secretKey: Buffer.from(secretKey).toString("base64"), publicKey: text };
+  return { id: boxKeyId(text), secretKey: Buffer.from(secretKey).toString("base64"), publicKey: text };
 }
 
 /**
@@ -35,14 +31,5 @@ export function parseBoxKey(text: string, source: string): BoxKey {
     });
   }
   const publicKey = Buffer.from(nacl.box.keyPair.fromSecretKey(secretKey).publicKey).toString("base64");
-  return { id: idOf(publicKey), publicKey, secretKey };
-}
-
-/** Decodes base64 in its only spelling; undefined for anything else, of which Node would read what it likes. */
-export function decodeBase64(text: string): Uint8Array | undefined {
-  return base64Form.test(text) ? new Uint8Array(Buffer.from(text, "base64")) : undefined;
-}
-
-function idOf(publicKey: string): string {
-  return publicKey.slice(0, 8);
+  return { id: boxKeyId(publicKey), publicKey, secretKey };
 }

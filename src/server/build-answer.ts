@@ -1,7 +1,7 @@
 import { BuilderError } from "../errors.ts";
 import type { BuildEvent } from "../model/build-event.ts";
 import { logLines } from "./build-log.ts";
-import { legacyStatusOf } from "./legacy-status.ts";
+import { isBeforeSolve, type LegacyForm, legacyStatusOf } from "./legacy-status.ts";
 
 /** How a request of the build API ended. */
 export type BuildEnd =
@@ -36,10 +36,34 @@ const maxLogBytes = 4 * 1024 * 1024;
  * Answers once, at the end, with one JSON document that clients of every age read: `log`, `imageName` and `status`
  * since 2018, `image` and `error` since 2023, `digest` and `duration` (seconds) of our own. Of a log above 4 MiB the
  * end is kept.
- * @param legacy answers with the status codes and texts of 2018
  */
-export function createWholeAnswer(reply: Reply, { legacy = false }: { legacy?: boolean } = {}): BuildAnswer {
+export function createWholeAnswer(reply: Reply): BuildAnswer {
   const started = performance.now();
+  return gatherLog((end, lines) => {
+    const { code, status } = statusOf(end);
+    if (end.state !== "success") setRetryAfter(reply, end.error);
+    const document = { log: lines, ...documentOf(end, status), duration: secondsSince(started) };
+    reply.status(code).type("application/json").send(toGoJson(document));
+  });
+}
+
+/** Answers once, at the end, as OpenFaaS Cloud's of-builder did. */
+export function createLegacyAnswer(reply: Reply, form: LegacyForm): BuildAnswer {
+  const started = performance.now();
+  return gatherLog((end, lines) => {
+    const { code, status } = legacyStatusOf(end, form);
+    const told: BuildEnd = isBeforeSolve(end) && end.state === "failed" ? { state: "refused", error: end.error } : end;
+    const log = told.state === "refused" ? null : lines;
+    const document = { log, ...documentOf(told, status), duration: secondsSince(started) };
+    reply
+      .status(code)
+      .type("text/plain")
+      .send(form === "text" ? status : toGoJson(document));
+  });
+}
+
+/** Of what was never built there is no log. */
+function gatherLog(end: (end: BuildEnd, lines: readonly string[] | null) => void): BuildAnswer {
   const log = createTail(maxLogBytes);
   return {
     begin() {},
@@ -47,17 +71,7 @@ export function createWholeAnswer(reply: Reply, { legacy = false }: { legacy?: b
       for (const line of logLines(event, Date.now())) log.push(line);
     },
     onPlace() {},
-    end(end) {
-      const { code, status } = legacy ? legacyStatusOf(end) : statusOf(end);
-      if (end.state !== "success") setRetryAfter(reply, end.error);
-      // Of what was never built there is no log.
-      const lines = end.state === "refused" ? null : log.lines();
-      const document = { log: lines, ...documentOf(end, status), duration: secondsSince(started) };
-      reply
-        .status(code)
-        .type(legacy ? "text/plain" : "application/json")
-        .send(toGoJson(document));
-    },
+    end: (told) => end(told, told.state === "refused" ? null : log.lines()),
   };
 }
 

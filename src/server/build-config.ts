@@ -1,4 +1,6 @@
+import type { z } from "zod";
 import { BuilderError, messageOf } from "../errors.ts";
+import { type BuildConfigFile, buildConfigSchema } from "../model/build-api.ts";
 import { checkImageName } from "../model/image-name.ts";
 
 /** What a client of the build API wants built. */
@@ -15,29 +17,66 @@ export interface BuildConfig {
 /** The names that the file had, the newest first. */
 export const configNames = ["com.openfaas.docker.config", "config"] as const;
 
-const platformForm = /^[a-z0-9]+(\/[a-z0-9._-]+){0,2}$/i;
-
 /**
  * Parses the config of a build as the Go programs did that this API comes from: keys in any case, of several spellings
  * the last one counts, null is nothing, unknown keys (such as `frontend`) are ignored. Their error texts are kept.
  * @throws BuilderError `body_invalid`, or `name_invalid` for the image
  */
 export function parseBuildConfig(text: string): BuildConfig {
+  const { image: newName, ref, buildArgs = {}, platforms = [], skipPush = false } = checkConfig(normalise(text));
+  const image = newName || ref || "";
+  if (image === "") {
+    throw fault("no target reference to push", 'Name the image as "image" (or "ref") in the config.');
+  }
+  return { image, pushName: checkImageName(image.toLowerCase()), buildArgs, platforms, push: !skipPush };
+}
+
+/** Brings what Go's decoder takes into the one form that the schema describes. */
+function normalise(text: string): Fields {
   const members = new Map<string, unknown>();
   for (const [key, value] of parseMembers(text)) {
     if (value !== null) members.set(key.toLowerCase(), value);
   }
-  const image = readText("image", members.get("image")) || readText("ref", members.get("ref"));
-  if (image === "") {
-    throw fault("no target reference to push", 'Name the image as "image" (or "ref") in the config.');
-  }
-  return {
-    image,
-    pushName: checkImageName(image.toLowerCase()),
-    buildArgs: readTexts("buildArgs", members.get("buildargs")),
-    platforms: readPlatforms(members.get("platforms")),
-    push: !readFlag("skipPush", members.get("skippush")),
-  };
+  const known = Object.keys(buildConfigSchema.shape).filter((name) => members.has(name.toLowerCase()));
+  return Object.fromEntries(known.map((name) => [name, withoutNulls(members.get(name.toLowerCase()))]));
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** In a list or a map of texts null is an empty one. */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((item) => item ?? "");
+  if (typeof value !== "object" || value === null) return value;
+  // Without prototype: a key named __proto__ is a key like any other.
+  const texts: Record<string, unknown> = Object.create(null);
+  for (const [key, item] of Object.entries(value)) texts[key] = item ?? "";
+  return texts;
+}
+
+function checkConfig(fields: Fields): BuildConfigFile {
+  const [issue] = buildConfigSchema.safeParse(fields).error?.issues ?? [];
+  if (issue) throw faultOf(issue, fields);
+  // What the schema makes of the fields would lack a build argument named __proto__, which it passes over.
+  const config: BuildConfigFile = fields;
+  const wrong = Object.values(config.buildArgs ?? {}).find((value) => typeof value !== "string");
+  if (wrong !== undefined) throw wrongKind(wrong, "buildArgs", "string");
+  return config;
+}
+
+const goTypes: Readonly<Record<string, string>> = {
+  string: "string",
+  boolean: "bool",
+  array: "[]string",
+  record: "map[string]string",
+};
+
+/** The schema's issue in the words of Go's decoder. */
+function faultOf(issue: z.core.$ZodIssue, fields: Fields): BuilderError {
+  const [field = "", inner] = issue.path.map(String);
+  const value = inner === undefined ? fields[field] : (fields[field] as Fields)[inner];
+  if (issue.code === "invalid_type") return wrongKind(value, field, goTypes[issue.expected] ?? issue.expected);
+  const shown = JSON.stringify(String(value).slice(0, 100));
+  return fault(`platform ${shown} is not valid: expected OS/ARCH, such as linux/amd64`);
 }
 
 /** The members of the object in the order of the text; JSON.parse alone would move a repeated key to its first place. */
@@ -95,35 +134,6 @@ function endOfString(text: string, start: number): number {
   let at = start + 1;
   while (text[at] !== '"') at += text[at] === "\\" ? 2 : 1;
   return at + 1;
-}
-
-function readText(field: string, value: unknown = ""): string {
-  if (typeof value !== "string") throw wrongKind(value, field, "string");
-  return value;
-}
-
-function readFlag(field: string, value: unknown = false): boolean {
-  if (typeof value !== "boolean") throw wrongKind(value, field, "bool");
-  return value;
-}
-
-function readTexts(field: string, value: unknown = {}): Readonly<Record<string, string>> {
-  if (kindOf(value) !== "object") throw wrongKind(value, field, "map[string]string");
-  // Without prototype: a key named __proto__ is a key like any other.
-  const texts: Record<string, string> = Object.create(null);
-  for (const [key, text] of Object.entries(value as object)) texts[key] = readText(field, text ?? "");
-  return texts;
-}
-
-function readPlatforms(value: unknown = []): readonly string[] {
-  if (!Array.isArray(value)) throw wrongKind(value, "platforms", "[]string");
-  return value.map((item) => {
-    const platform = readText("platforms", item ?? "");
-    if (platformForm.test(platform)) return platform;
-    throw fault(
-      `platform ${JSON.stringify(platform.slice(0, 100))} is not valid: expected OS/ARCH, such as linux/amd64`,
-    );
-  });
 }
 
 function wrongKind(value: unknown, field: string, type: string): BuilderError {

@@ -1,17 +1,20 @@
-import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { BuilderError } from "../errors.ts";
 import type { Context } from "../model/context.ts";
+import { sealedFileName } from "../model/sealed-file.ts";
 import type { BoxKey } from "./box-keys.ts";
 import { type Pace, spoolBody } from "./build-body.ts";
 import { type BuildConfig, configNames, parseBuildConfig } from "./build-config.ts";
 import { type ClaimedSignature, type PayloadKey, readSignature } from "./build-signature.ts";
+import { type BodyPrint, createPrintTaker } from "./build-twins.ts";
 import type { ReplayGuard } from "./replay-guard.ts";
-import { maxSecretsBytes, openSecrets, secretsName } from "./sealed-secrets.ts";
+import { maxSecretsBytes, openSecrets } from "./sealed-secrets.ts";
 
 export interface OpenedArchive {
   readonly context: Context;
+  /** Where it lies, unpacked. */
+  readonly file: string;
   readFile(path: string, maxBytes: number): Promise<Buffer | undefined>;
 }
 
@@ -37,8 +40,9 @@ export interface IntakeHands {
 export interface Intake {
   /** Whose request it is. */
   readonly client: string;
-  /** Equal for bodies of the same bytes. */
-  readonly identity: string;
+  readonly print: BodyPrint;
+  /** Of the archive, unpacked. */
+  readonly file: string;
   readonly config: BuildConfig;
   readonly context: Context;
   readonly secrets: Readonly<Record<string, Uint8Array>>;
@@ -58,21 +62,19 @@ export async function takeRequest(
 ): Promise<Intake> {
   const { maxBodyBytes: maxBytes, pace } = hands.limits;
   const signature = await claimedSignature(request.headers, hands);
-  const hash = createHash("sha256");
-  let bytes = 0;
+  const print = createPrintTaker();
   const onChunk = (chunk: Buffer) => {
-    bytes += chunk.length;
-    hash.update(chunk);
+    print.update(chunk);
     signature?.update(chunk);
   };
   const file = join(folder, "body");
   await spoolBody(request, file, { maxBytes, onChunk, signal, ...(pace && { pace }) });
   const client = checkSigned(signature, hands) ?? request.socket.remoteAddress ?? "";
-  if (bytes === 0) throw new BuilderError("body_invalid", "the body is empty: expected a tar archive");
+  if (print.bytes === 0) throw new BuilderError("body_invalid", "the body is empty: expected a tar archive");
   const archive = await hands.openArchive(file, { folder, maxBytes, signal });
   const config = await readConfig(archive);
   const secrets = await readSecrets(archive, hands);
-  return { client, identity: hash.digest("hex"), config, context: archive.context, secrets };
+  return { client, print: print.take(), file: archive.file, config, context: archive.context, secrets };
 }
 
 async function claimedSignature(
@@ -107,6 +109,6 @@ async function readConfig(archive: OpenedArchive): Promise<BuildConfig> {
 }
 
 async function readSecrets(archive: OpenedArchive, { boxKeys }: IntakeHands): Promise<Intake["secrets"]> {
-  const bytes = await archive.readFile(secretsName, maxSecretsBytes);
+  const bytes = await archive.readFile(sealedFileName, maxSecretsBytes);
   return bytes ? openSecrets(bytes.toString("utf8"), await boxKeys()) : {};
 }

@@ -3,6 +3,7 @@ import type { BuildEvent } from "../model/build-event.ts";
 import type { Context } from "../model/context.ts";
 import type { FairQueue } from "../pipeline/fair-queue.ts";
 import type { Intake } from "./build-intake.ts";
+import { createTwins } from "./build-twins.ts";
 import { forgetSecrets } from "./sealed-secrets.ts";
 import { createSharedWork, type SharedWork, type Watcher, type WorkLife } from "./shared-work.ts";
 
@@ -31,29 +32,39 @@ export interface BuildJobs {
    * From here on the folder belongs to the job.
    * @throws what the build throws; BuilderError `too_busy` before it has told anything where too many wait
    */
-  run(
-    intake: Intake & { readonly folder: string },
-    watcher: Watcher<JobEvent>,
-  ): Promise<{ digest: string | undefined }>;
+  run(intake: OwnedIntake, watcher: Watcher<JobEvent>): Promise<{ digest: string | undefined }>;
 }
+
+type OwnedIntake = Intake & { readonly folder: string };
 
 const maxKeptBytes = 4 * 1024 * 1024;
 
 /** Creates the builds of the build API, which run as the queue lets them. */
 export function createBuildJobs({ build, queue }: { build: Build; queue: FairQueue }): BuildJobs {
   const shared: SharedWork<JobEvent, { digest: string | undefined }> = createSharedWork({ maxKeptBytes, sizeOf });
-  const work = async ({ folder, ...intake }: Intake & { folder: string }, life: WorkLife<JobEvent>) => {
+  const twins = createTwins();
+  const nameOf = async ({ folder, ...intake }: OwnedIntake, { signal }: Watcher<JobEvent>) => {
+    try {
+      return await twins.nameOf(intake, { signal });
+    } catch (error) {
+      await forget(intake, folder);
+      throw error;
+    }
+  };
+  const work = async ({ folder, ...intake }: OwnedIntake, name: string, life: WorkLife<JobEvent>) => {
     try {
       return await buildInTurn(intake, { build, queue, life });
     } finally {
+      twins.forget(name);
       await forget(intake, folder);
     }
   };
   return {
-    async run({ folder, ...intake }, watcher) {
-      const joined = shared.join(intake.identity, watcher);
-      if (!joined) return shared.begin(intake.identity, (life) => work({ folder, ...intake }, life), watcher);
-      const [ended] = await Promise.all([joined, forget(intake, folder)]);
+    async run(intake, watcher) {
+      const name = await nameOf(intake, watcher);
+      const joined = shared.join(name, watcher);
+      if (!joined) return shared.begin(name, (life) => work(intake, name, life), watcher);
+      const [ended] = await Promise.all([joined, forget(intake, intake.folder)]);
       return ended;
     },
   };

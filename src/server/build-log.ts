@@ -1,10 +1,12 @@
 import type { BuildEvent } from "../model/build-event.ts";
+import { warningLines } from "../model/warning-lines.ts";
 
 /**
  * The lines of the build API's log for one event, in the form that its clients have shown since 2018:
  * `v: START NAME` a step runs, `v: START NAME SECONDSs` it has ended, `s: TIME ID CURRENT` progress inside a step,
- * `l: TIME TEXT` what it printed (raw, possibly of several lines). Times are RFC 3339 in UTC to the second.
- * @param nowMs stands for a start that is not known
+ * `l: TIME TEXT` what it printed (raw, possibly of several lines). Times are RFC 3339 in UTC to the second. A warning,
+ * which that form does not know, is a `l:` of several lines.
+ * @param nowMs stands for a time that is not known
  */
 export function logLines(event: BuildEvent, nowMs: number): readonly string[] {
   switch (event.kind) {
@@ -15,7 +17,7 @@ export function logLines(event: BuildEvent, nowMs: number): readonly string[] {
     case "log":
       return [`l: ${timeText(event.timestamp)} ${event.text}`];
     case "warning":
-      return [];
+      return [`l: ${timeText(nowMs)} warning: ${warningLines(event).join("\n")}\n`];
   }
 }
 

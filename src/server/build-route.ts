@@ -4,11 +4,13 @@ import type { Request, RequestHandler, Response } from "express";
 import { BuilderError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { FairQueue } from "../pipeline/fair-queue.ts";
-import { type BuildAnswer, type BuildEnd, createWholeAnswer } from "./build-answer.ts";
+import { createAddressLimit } from "./address-limit.ts";
+import { type BuildAnswer, type BuildEnd, createLegacyAnswer, createWholeAnswer } from "./build-answer.ts";
 import { drainBody } from "./build-body.ts";
 import { type Intake, type IntakeHands, takeRequest } from "./build-intake.ts";
 import { type Build, type BuildJobs, createBuildJobs, type JobEvent } from "./build-job.ts";
 import { createStreamedAnswer, type StreamForm } from "./build-stream.ts";
+import type { LegacyForm } from "./legacy-status.ts";
 
 export interface BuildRouteHands extends Omit<IntakeHands, "limits"> {
   readonly build: Build;
@@ -19,18 +21,18 @@ export interface BuildRouteHands extends Omit<IntakeHands, "limits"> {
   readonly limits: IntakeHands["limits"] & {
     /** Longest silence of a streamed answer; default 15 s. */
     readonly heartbeatMs?: number;
-    /** Bodies that arrive at the same time; default 64. */
+    /** Bodies that arrive at the same time, half of them from one address; default 128. */
     readonly maxArriving?: number;
   };
-  /** Answers with the status codes and texts of 2018. */
-  readonly legacyStatus?: boolean;
+  /** Answers whoever asks for no stream as OpenFaaS Cloud's of-builder did. */
+  readonly legacyStatus?: LegacyForm | undefined;
   /** Ends all builds, when the server stops. */
   readonly stopping?: AbortSignal;
   readonly log: Log;
 }
 
 const defaultHeartbeatMs = 15_000;
-const defaultMaxArriving = 64;
+const defaultMaxArriving = 128;
 
 /**
  * Creates the handler of POST /build: a tar archive (plain or packed) of a folder `context/` with a Dockerfile and a
@@ -57,16 +59,11 @@ type Take = (request: Request, options: { folder: string; signal: AbortSignal })
 
 /** Takes requests in as long as not too many are arriving: each one may fill the disk. */
 function limitArriving(hands: BuildRouteHands): Take {
-  const max = hands.limits.maxArriving ?? defaultMaxArriving;
-  let arriving = 0;
+  const limit = createAddressLimit(hands.limits.maxArriving ?? defaultMaxArriving);
   return async (request, options) => {
-    if (arriving >= max) throw new BuilderError("too_busy", `${arriving} requests are arriving already`);
-    arriving += 1;
-    try {
-      return await takeRequest(request, hands, options);
-    } finally {
-      arriving -= 1;
-    }
+    using place = limit.take(request.socket.remoteAddress);
+    if (!place) throw new BuilderError("too_busy", "as many requests are arriving already as may");
+    return await takeRequest(request, hands, options);
   };
 }
 
@@ -90,9 +87,10 @@ async function makeReadable(
 
 /** A refusal is never streamed: as long as nothing was built, a status tells more. */
 function createAnswer(request: Request, response: Response, { limits, legacyStatus }: BuildRouteHands): BuildAnswer {
-  const whole = createWholeAnswer(response, { legacy: legacyStatus ?? false });
   const form = streamForm(request.headers.accept ?? "");
-  if (form === undefined) return whole;
+  if (form === undefined)
+    return legacyStatus ? createLegacyAnswer(response, legacyStatus) : createWholeAnswer(response);
+  const whole = createWholeAnswer(response);
   const streamed = createStreamedAnswer(response, { form, heartbeatMs: limits.heartbeatMs ?? defaultHeartbeatMs });
   return { ...streamed, end: (end) => (streamed.begun() ? streamed.end(end) : whole.end(end)) };
 }

@@ -92,7 +92,8 @@ function claim(
 ): ClaimedSignature {
   const { header, algorithm, pattern, expected } = form;
   const hex = pattern.exec(value)?.[1];
-  if (hex === undefined) throw new BuilderError("signature_wrong", `${header} has another form: expected ${expected}`);
+  if (hex === undefined)
+    throw new BuilderError("signature_wrong", `${header} ${otherForm(value, algorithm)}: expected ${expected}`);
   const claimed = Buffer.from(hex, "hex");
   const candidates = keys.map(({ id, secret }) => ({ id, hmac: createHmac(algorithm, secret) }));
   const update = (chunk: Buffer | string) => {
@@ -108,6 +109,11 @@ function claim(
       throw new BuilderError("signature_wrong", `${header} does not fit the body`);
     },
   };
+}
+
+function otherForm(value: string, algorithm: string): string {
+  const begin = value.slice(0, algorithm.length + 1);
+  return begin.toLowerCase() === `${algorithm}=` ? "has another form" : `begins with ${JSON.stringify(begin)}`;
 }
 
 /** Every key is compared, whichever fits: time tells nothing. */

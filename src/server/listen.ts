@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { BuilderError, messageOf } from "../errors.ts";
+import { createAddressLimit } from "./address-limit.ts";
 
 export interface Listening {
   /** `http://HOST:PORT` as this machine reaches it. */
@@ -10,27 +11,43 @@ export interface Listening {
 }
 
 /** A tar of gigabytes over a slow line is honest; headers that take long are not. */
-const limits = {
+const times = {
   requestTimeout: 60 * 60 * 1000,
   headersTimeout: 20_000,
   keepAliveTimeout: 5000,
-  maxHeaderSize: 32 * 1024,
+  /** How often the first two are looked at. */
+  connectionsCheckingInterval: 5000,
 };
+const maxHeaderSize = 32 * 1024;
 
-/** Each one takes memory before it has said anything; further ones are cut at once. */
-const manyConnections = 4096;
+/**
+ * Each one takes memory before it has said anything; further ones are cut at once. Half of them hold what a burst of a
+ * thousand deliveries a second leaves waiting behind a proxy, which has one address.
+ */
+const manyConnections = 16_384;
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0 = any free one. */
+  readonly port: number;
+  /** Half of them for one address. */
+  readonly maxConnections?: number;
+  readonly headersTimeoutMs?: number;
+}
 
 /**
  * Serves HTTP.
- * @param port 0 = any free one
  * @throws BuilderError `setting_invalid` when the port is taken or not allowed
  */
 export async function listen(
   handle: RequestListener,
-  { host, port, maxConnections = manyConnections }: { host: string; port: number; maxConnections?: number },
+  { host, port, maxConnections = manyConnections, headersTimeoutMs = times.headersTimeout }: ListenOptions,
 ): Promise<Listening> {
-  const server = createServer(limits, handle);
+  const connectionsCheckingInterval = Math.min(times.connectionsCheckingInterval, headersTimeoutMs);
+  const own = { headersTimeout: headersTimeoutMs, connectionsCheckingInterval, maxHeaderSize };
+  const server = createServer({ ...times, ...own }, handle);
   server.maxConnections = maxConnections;
+  limitAddresses(server, maxConnections);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, resolve);
@@ -43,6 +60,16 @@ export async function listen(
   const { port: actual } = server.address() as AddressInfo;
   const reachable = ["0.0.0.0", "::"].includes(host) ? "127.0.0.1" : host;
   return { url: `http://${reachable}:${actual}`, close: ({ limitMs }) => close(server, limitMs) };
+}
+
+/** One address shall not be able to keep all others out. */
+function limitAddresses(server: Server, maxConnections: number): void {
+  const limit = createAddressLimit(maxConnections);
+  server.prependListener("connection", (socket) => {
+    const place = limit.take(socket.remoteAddress);
+    if (place) socket.once("close", () => place[Symbol.dispose]());
+    else socket.destroy();
+  });
 }
 
 async function close(server: Server, limitMs: number): Promise<void> {

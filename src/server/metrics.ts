@@ -1,5 +1,6 @@
 import type { RequestHandler } from "express";
 import { Counter, Gauge, Registry } from "prom-client";
+import { addPushMetrics, type InstallationNumbers, type PushMetrics } from "./push-metrics.ts";
 
 /** What is measured of BuildKit: how its daemons do at the moment. */
 export interface BuildkitNumbers {
@@ -19,9 +20,21 @@ export interface BuildkitNumbers {
 
 type Daemon = BuildkitNumbers["daemons"][number];
 
-/** Creates `GET /metrics`: Prometheus's text format, from numbers that are asked for at each request. */
-export function createMetrics({ buildkit }: { buildkit: () => BuildkitNumbers }): RequestHandler {
+export interface Metrics extends PushMetrics {
+  /** Serves `GET /metrics`: Prometheus's text format. */
+  readonly serve: RequestHandler;
+}
+
+/** Creates the figures of a process; those of BuildKit and of the installation are asked for at each request. */
+export function createMetrics({
+  buildkit,
+  installation,
+}: {
+  buildkit: () => BuildkitNumbers;
+  installation: () => Promise<InstallationNumbers>;
+}): Metrics {
   const registry = new Registry();
+  const pushes = addPushMetrics(registry, installation);
   const registers = [registry];
   new Gauge({
     name: "of_builder_buildkit_waiting",
@@ -45,8 +58,12 @@ export function createMetrics({ buildkit }: { buildkit: () => BuildkitNumbers })
     });
   for (const gauge of gauges) ofEach(Gauge, gauge);
   for (const counter of counters) ofEach(Counter, counter);
-  return async (_request, response) => {
-    response.set("Content-Type", registry.contentType).send(await registry.metrics());
+  return {
+    ...pushes,
+    async serve(_request, response) {
+      await pushes.refresh();
+      response.set("Content-Type", registry.contentType).send(await registry.metrics());
+    },
   };
 }
 

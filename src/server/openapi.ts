@@ -9,14 +9,27 @@ import {
   publicKeySchema,
   readySchema,
 } from "../model/build-api.ts";
+import {
+  cancelSchema,
+  pushDetailSchema,
+  pushListSchema,
+  rebuildRequestSchema,
+  rebuildSchema,
+} from "../model/pushes-api.ts";
+import { pushPaths, pushSecurity } from "./openapi-pushes.ts";
 
 const schemas = {
   BuildConfig: buildConfigSchema,
   BuildDocument: buildDocumentSchema,
   BuildRecord: buildRecordSchema,
+  Cancel: cancelSchema,
   Delivery: deliverySchema,
   Fault: faultSchema,
   PublicKey: publicKeySchema,
+  PushDetail: pushDetailSchema,
+  PushList: pushListSchema,
+  Rebuild: rebuildSchema,
+  RebuildRequest: rebuildRequestSchema,
   Ready: readySchema,
 } as const;
 
@@ -34,12 +47,13 @@ export function createOpenApi(): object {
       "/public-key": { get: publicKeyOperation },
       "/github-event": { post: deliveryOperation },
       "/webhook": { post: deliveryOperation },
+      ...pushPaths,
       "/ready": { get: readyOperation },
       "/healthz": { get: healthOperation },
       "/metrics": { get: metricsOperation },
       "/openapi.json": { get: documentOperation },
     },
-    components: { schemas: components },
+    components: { schemas: components, securitySchemes: pushSecurity },
   };
 }
 

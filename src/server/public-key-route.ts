@@ -1,6 +1,7 @@
 import type { RequestHandler } from "express";
 import { BuilderError } from "../errors.ts";
-import { type BoxKey, boxAlgorithm } from "./box-keys.ts";
+import { boxAlgorithm } from "../model/sealed-file.ts";
+import type { BoxKey } from "./box-keys.ts";
 
 /**
  * Creates the handler of GET /publickey, which clients ask for the key that build secrets are to be sealed for:

@@ -1,18 +1,11 @@
 import nacl from "tweetnacl";
 import { BuilderError, messageOf } from "../errors.ts";
+import { boxAlgorithm, decodeBase64, sealedFileName, sealedFileVersion } from "../model/sealed-file.ts";
 import { parseYaml } from "../model/yaml.ts";
 import type { YamlValue } from "../model/yaml-value.ts";
-import { type BoxKey, boxAlgorithm, decodeBase64 } from "./box-keys.ts";
+import type { BoxKey } from "./box-keys.ts";
 
-/*
- * Secrets of a build travel in the archive as the file com.openfaas.secrets, YAML: version "v1", algorithm "nacl/box",
- * key_id of the key that they are sealed for, public_key of the sender (made for this file alone) and secrets, a map
- * from id to base64 of a nonce of 24 bytes and the box. Ids are in the clear. They live in memory only: a Dockerfile
- * gets at one with RUN --mount=type=secret,id=ID, and it is in no layer and no cache key.
- */
-
-/** The file's name at the root of the archive. */
-export const secretsName = "com.openfaas.secrets";
+/** Of the whole file. */
 export const maxSecretsBytes = 1024 * 1024;
 
 const nonceBytes = nacl.box.nonceLength;
@@ -30,7 +23,9 @@ const idForm = /^[\x21-\x7e]{1,255}$/;
 export function openSecrets(text: string, keys: readonly BoxKey[]): Readonly<Record<string, Uint8Array>> {
   const fields = readFields(text);
   const field = (name: string) => readText(fields.get(name), name);
-  if (field("version") !== "v1") throw fault(`version "${shown(field("version"))}" is not known: expected v1`);
+  if (field("version") !== sealedFileVersion) {
+    throw fault(`version "${shown(field("version"))}" is not known: expected ${sealedFileVersion}`);
+  }
   const algorithm = field("algorithm") || boxAlgorithm;
   if (algorithm !== boxAlgorithm) throw fault(`algorithm "${shown(algorithm)}" is not known: expected ${boxAlgorithm}`);
   const sender = decodeBase64(field("public_key"));
@@ -51,7 +46,7 @@ export function forgetSecrets(secrets: Readonly<Record<string, Uint8Array>>): vo
 
 function readFields(text: string): ReadonlyMap<string, YamlValue> {
   try {
-    return parseYaml(text, secretsName).fields();
+    return parseYaml(text, sealedFileName).fields();
   } catch (cause) {
     throw fault(`it cannot be read: ${messageOf(cause)}`);
   }
@@ -103,5 +98,5 @@ function shown(text: string): string {
 }
 
 function fault(message: string, fix = "Seal the secrets again, for the key at /publickey."): BuilderError {
-  return new BuilderError("body_invalid", `${secretsName}: ${message}`, { fix });
+  return new BuilderError("body_invalid", `${sealedFileName}: ${message}`, { fix });
 }

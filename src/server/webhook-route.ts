@@ -2,6 +2,7 @@ import express, { type Request, type RequestHandler, type Response } from "expre
 import { BuilderError, messageOf } from "../errors.ts";
 import { type DeliveryRules, readDelivery } from "../github/webhook.ts";
 import type { Log } from "../log.ts";
+import type { Asked } from "../model/command.ts";
 import type { Delivery } from "../model/delivery.ts";
 
 /** GitHub sends no event that is larger. */
@@ -13,7 +14,7 @@ export interface WebhookHands {
   secrets(): Promise<readonly string[]>;
   readonly rules: Omit<DeliveryRules, "secrets">;
   /** Makes the delivery durable, and starts its work in the same breath. `body` is what GitHub signed. */
-  store(delivery: Delivery, body: Buffer): Promise<"new" | "duplicate">;
+  store(delivery: Delivery, body: Buffer): Promise<"new" | "again" | "duplicate">;
   readonly log: Log;
 }
 
@@ -85,11 +86,24 @@ async function storeSafely<T>(store: () => Promise<T>): Promise<T> {
   }
 }
 
-function answerFor({ decision }: Delivery, novelty: "new" | "duplicate"): { accepted: boolean; message: string } {
-  if (decision.kind === "ignored") return { accepted: false, message: decision.reason };
+function answerFor(
+  { decision }: Delivery,
+  novelty: "new" | "again" | "duplicate",
+): { accepted: boolean; message: string } {
+  if (decision.kind === "ignored" || decision.kind === "installed")
+    return { accepted: false, message: decision.reason };
+  if (decision.kind === "command") return { accepted: true, message: commandText(decision.asked) };
   const { push, skip } = decision;
   if (skip !== undefined) return { accepted: false, message: skip };
   const what = `${push.owner}/${push.repository} at ${push.sha.slice(0, 7)} of branch ${push.branch}`;
-  const known = `this delivery was accepted before: ${what} is built once`;
-  return { accepted: true, message: novelty === "new" ? `${what} will be built` : known };
+  const messages = {
+    new: `${what} will be built`,
+    again: `${what} failed by our fault before: it will be built again`,
+    duplicate: `this delivery was accepted before: ${what} is built once`,
+  };
+  return { accepted: true, message: messages[novelty] };
+}
+
+function commandText({ command, by, owner, repository }: Asked): string {
+  return `${command.kind.replace("_", " ")} in ${owner}/${repository}: done if ${by} may write there`;
 }

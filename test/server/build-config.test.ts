@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { buildConfigSchema } from "../../src/model/build-api.ts";
 import { parseBuildConfig } from "../../src/server/build-config.ts";
 
 const least = { image: "r/x", pushName: "r/x", buildArgs: {}, platforms: [], push: true };
@@ -38,6 +40,16 @@ describe("the config of a build", () => {
     expect(Object.getPrototypeOf(buildArgs)).toBeNull();
   });
 
+  test("is described by the schema that it is checked with", () => {
+    const described = z.toJSONSchema(buildConfigSchema, { io: "input" });
+    expect(described.properties).toHaveProperty("platforms.items.pattern");
+    expect(Object.keys(described.properties ?? {})).toEqual(["image", "ref", "buildArgs", "platforms", "skipPush"]);
+    const wrong = { image: 1, ref: 1, buildArgs: 1, platforms: 1, skipPush: 1 };
+    for (const [name, value] of Object.entries(wrong)) {
+      expect(() => parseBuildConfig(JSON.stringify({ image: "r/x", [name.toUpperCase()]: value }))).toThrow(name);
+    }
+  });
+
   test.for<[string, string]>([
     ["", "the config is no JSON"],
     ["{", "the config is no JSON"],
@@ -51,6 +63,10 @@ describe("the config of a build", () => {
     ['{"ref":"x","image":{}}', "json: cannot unmarshal object into Go struct field buildConfig.image of type string"],
     [
       '{"ref":"x","buildArgs":{"a":1}}',
+      "json: cannot unmarshal number into Go struct field buildConfig.buildArgs of type string",
+    ],
+    [
+      '{"ref":"x","buildArgs":{"__proto__":1}}',
       "json: cannot unmarshal number into Go struct field buildConfig.buildArgs of type string",
     ],
     [

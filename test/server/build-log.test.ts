@@ -37,7 +37,21 @@ test.for<[string, BuildEvent, readonly string[]]>([
     { kind: "log", vertex: "x", stream: "stderr", timestamp: at, text: "one\ntwo\n" },
     ["l: 2018-06-07T08:09:10Z one\ntwo\n"],
   ],
-  ["a warning", { kind: "warning", vertex: "x", message: "m", detail: [], url: "", location: undefined }, []],
+  [
+    "a warning",
+    {
+      kind: "warning",
+      vertex: "x",
+      message: "casing",
+      detail: ["of as"],
+      url: "https://example.com/rule",
+      location: { path: "Dockerfile", line: 1 },
+      excerpt: " > 1 | from busybox as a",
+    },
+    [
+      "l: 2026-01-02T03:04:05Z warning: Dockerfile:1: casing of as\n > 1 | from busybox as a\nhttps://example.com/rule\n",
+    ],
+  ],
 ])("the log's line for %s", ([, event, lines]) => {
   expect(logLines(event, now)).toEqual(lines);
 });

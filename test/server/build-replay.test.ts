@@ -106,39 +106,3 @@ describe("a request that is sent again", () => {
     ]);
   });
 });
-
-describe("the answers of 2018", () => {
-  test.for<[string, Buffer, Record<string, string>, number, string]>([
-    ["a build", body, { "x-cloud-signature": sign(body, "s3cret", "sha1") }, 200, "success"],
-    ["no signature", body, {}, 500, "unexpected failure: invalid encodedHash, should have at least 5 characters"],
-    [
-      "a wrong one",
-      body,
-      { "x-cloud-signature": sign(body, "other", "sha1") },
-      500,
-      "unexpected failure: invalid message digest or secret",
-    ],
-    [
-      "a bad archive",
-      Buffer.from("x"),
-      { "x-cloud-signature": sign(Buffer.from("x"), "s3cret", "sha1") },
-      500,
-      "unexpected failure: the archive ends after 1 bytes without its end mark: it is no tar archive, or incomplete",
-    ],
-  ])("know 200 and 500 only: %s", async ([, bytes, headers, code, status]) => {
-    await using server = await serveBuilds({ secret, allowSha1: true, legacyStatus: true });
-    const answer = await post(server, bytes, headers);
-    expect([answer.status, answer.json.status]).toEqual([code, status]);
-    expect(answer.headers.get("content-type")).toBe("text/plain; charset=utf-8");
-  });
-
-  test("tell what failed in a build as BuildKit's", async () => {
-    const build = () => Promise.reject(new Error("inner words"));
-    await using server = await serveBuilds({ legacyStatus: true, build });
-    const answer = await post(server, body);
-    expect([answer.status, answer.json.status]).toEqual([
-      500,
-      "failure: failed to solve: of-builder failed: see its log",
-    ]);
-  });
-});
