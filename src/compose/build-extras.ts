@@ -1,15 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { CacheEntry } from "../buildkit/cache-options.ts";
-import type { ClientOutput, ImageOutput } from "../buildkit/exporters.ts";
+import type { ImageOutput } from "../buildkit/exporters.ts";
 import type { BuildRequest } from "../buildkit/solve-request.ts";
 import type { Given } from "../config.ts";
 import { createDirectoryContext } from "../contexts/directory.ts";
 import { BuilderError, messageOf } from "../errors.ts";
 import type { Context } from "../model/context.ts";
-
-/** Fields as buildctl and buildx take them, "type=oci,dest=x". `{name}` in a value stands for the function. */
-export type Fields = Readonly<Record<string, string>>;
+import { claimOutput, clientOutput, type Fields, imageOutput, type OutputPlaces } from "./build-outputs.ts";
 
 /** What a person asks of the builds of a folder beyond what its stack says. Nothing where a field is absent. */
 export interface BuildExtras {
@@ -46,25 +44,26 @@ interface Built {
 type ExtraRequest = Omit<BuildRequest, "context" | "image"> & { readonly image?: ImageOutput };
 
 /**
- * Creates what turns the extras into requests. On one's own machine everything is allowed; files and folders are named
- * relative to the current one.
+ * Creates what turns the extras into requests. On one's own machine everything is allowed.
+ * @throws BuilderError `usage`
  */
 export function createExtraRequests(
   extras: BuildExtras,
-  { folder, environment }: { folder: string; environment: Given },
+  places: OutputPlaces,
 ): (built: Built, push: { push: boolean; insecure: boolean }) => Promise<ExtraRequest> {
+  const { folder, environment } = places;
   const taken = new Set<string>();
   return async (built, push) => {
     const fill = (fields: Fields) => filled(fields, built.name);
     const outputs = (extras.outputs ?? []).map(fill);
-    for (const { dest } of outputs) claim(taken, dest);
+    for (const { dest } of outputs) claimOutput(taken, dest);
     const { target, labels, ulimits, hosts, shmBytes, network, provenance, sbom, sourceDateEpoch } = extras;
     return {
       ...present({ target, labels, ulimits, hosts, shmBytes, network, provenance, sbom, sourceDateEpoch }),
-      ...present({ image: imageOf(outputs, built, push), sshAgents: extras.sshAgents }),
-      exports: outputs.flatMap((output) => clientOutput(output, { image: built.image, folder })),
+      ...present({ image: imageOutput(outputs, built, push), sshAgents: extras.sshAgents }),
+      exports: outputs.flatMap((output) => clientOutput(output, { image: built.image, places })),
       platforms: extras.platforms?.length ? extras.platforms : built.platforms,
-      secrets: await readSecrets(built, { extras, folder, environment }),
+      secrets: await readSecrets(built.secretFiles, { flags: extras.secrets ?? [], folder, environment }),
       cacheFrom: (extras.cacheFrom ?? []).map((fields) => cacheEntry(fill(fields), folder)),
       cacheTo: (extras.cacheTo ?? []).map((fields) => cacheEntry(fill(fields), folder)),
       namedContexts: Object.fromEntries(
@@ -86,49 +85,19 @@ function filled(fields: Fields, name: string): Fields {
   return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, value.replaceAll("{name}", name)]));
 }
 
-/** Two functions must not write to one place. */
-function claim(taken: Set<string>, dest: string | undefined): void {
-  if (dest === undefined) return;
-  if (taken.has(dest))
-    throw new BuilderError("usage", `--output: "${dest}" is the destination of several functions`, {
-      fix: "Put {name} into it: it stands for the function's name.",
-    });
-  taken.add(dest);
-}
-
-/** Without outputs the image is made as always; with some, where one of them is an image or it is to be pushed. */
-function imageOf(
-  outputs: readonly Fields[],
-  { image }: Built,
-  { push, insecure }: { push: boolean; insecure: boolean },
-): ImageOutput | undefined {
-  const output = outputs.find(({ type }) => type === "image" || type === "registry");
-  if (output === undefined) return outputs.length > 0 && !push ? undefined : { names: [image], push, insecure };
-  const { type, name, dest: _dest, push: wants, ...attrs } = output;
-  return { names: [name ?? image], push: push || type === "registry" || wants === "true", insecure, attrs };
-}
-
-function clientOutput(
-  { type = "local", dest, name, ...attrs }: Fields,
-  { image, folder }: { image: string; folder: string },
-): readonly ClientOutput[] {
-  if (type === "image" || type === "registry") return [];
-  if (dest === undefined) throw new BuilderError("usage", `--output type=${type}: expected dest=PATH`);
-  const to = resolve(folder, dest);
-  if (type === "local") return [{ type, folder: to, attrs }];
-  if (type === "tar") return [{ type, to, attrs }];
-  if (type === "oci" || type === "docker") return [{ type, to, names: [name ?? image], attrs }];
-  throw new BuilderError("usage", `--output type=${type}: expected local, tar, oci, docker, image or registry`);
-}
-
-/** The flags' secrets win over the stack's. */
-async function readSecrets(
-  { secretFiles }: Built,
-  { extras, folder, environment }: { extras: BuildExtras; folder: string; environment: Given },
+/**
+ * Reads build secrets of this machine; the flags' win over the stack's.
+ * @param secretFiles by id, as the stack names them
+ * @param options.flags `{id, src}` or `{id, env}`
+ * @throws BuilderError `usage` naming the id
+ */
+export async function readSecrets(
+  secretFiles: Fields,
+  { flags, folder, environment }: { flags: readonly Fields[]; folder: string; environment: Given },
 ): Promise<Readonly<Record<string, Uint8Array>>> {
   const named = Object.entries(secretFiles).map(([id, src]): Fields => ({ id, src }));
   const secrets = new Map<string, Uint8Array>();
-  for (const { id = "", src, env } of [...named, ...(extras.secrets ?? [])]) {
+  for (const { id = "", src, env } of [...named, ...flags]) {
     const variable = env ?? (src === undefined ? id : undefined);
     secrets.set(
       id,

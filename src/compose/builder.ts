@@ -5,6 +5,7 @@ import type { BuildEvent } from "../model/build-event.ts";
 import type { Context } from "../model/context.ts";
 import { createCredentials } from "../registry/credentials.ts";
 import { openPermit } from "../registry/permit.ts";
+import { parseSealingKey } from "../remote/seal-secrets.ts";
 import { createPushTarget } from "./push-target.ts";
 import { createRegistrySignIn } from "./registry-sign-in.ts";
 import { createRemoteBuild } from "./remote-build.ts";
@@ -24,6 +25,8 @@ export type BuilderOptions =
       readonly url: string;
       /** What requests are signed with; absent where the server asks for none. */
       readonly payloadSecret?: string;
+      /** What build secrets are sealed for, base64; asked of the server where absent. */
+      readonly publicKey?: string;
     };
 
 export interface BuildOrder {
@@ -36,6 +39,8 @@ export interface BuildOrder {
   readonly buildArgs?: Readonly<Record<string, string>>;
   /** Such as "linux/arm64"; the builder's own where absent. */
   readonly platforms?: readonly string[];
+  /** What RUN --mount=type=secret sees, by id. They leave this process for a server only sealed. */
+  readonly secrets?: Readonly<Record<string, string | Uint8Array>>;
 }
 
 export interface Builder extends Disposable {
@@ -56,7 +61,10 @@ export interface Builder extends Disposable {
 }
 
 type Build = (
-  order: Required<BuildOrder> & { readonly context: Context },
+  order: Required<Omit<BuildOrder, "secrets">> & {
+    readonly context: Context;
+    readonly secrets: Readonly<Record<string, Uint8Array>>;
+  },
   options: { signal: AbortSignal; onEvent: (event: BuildEvent) => void },
 ) => Promise<{ digest?: string | undefined }>;
 
@@ -67,21 +75,29 @@ const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () =>
  * @throws BuilderError where the address is none
  */
 export function createBuilder(options: BuilderOptions): Builder {
-  const { build, close } = "url" in options ? { build: createRemoteBuild(options), close() {} } : local(options);
+  const { build, close } = "url" in options ? remote(options) : local(options);
   return {
-    async build({ context, push = true, buildArgs = {}, platforms = [], image }, { signal, onEvent } = {}) {
+    async build({ context, push = true, buildArgs = {}, platforms = [], image, secrets = {} }, given = {}) {
       const tree =
         typeof context === "string" ? createDirectoryContext(context, { within: context, links: "keep" }) : context;
-      const order = { context: tree, image, push, buildArgs, platforms };
-      const { digest } = await build(order, {
-        signal: signal ?? new AbortController().signal,
-        onEvent: onEvent ?? (() => undefined),
-      });
+      const order = { context: tree, image, push, buildArgs, platforms, secrets: bytesOf(secrets) };
+      const { signal = new AbortController().signal, onEvent = () => undefined } = given;
+      const { digest } = await build(order, { signal, onEvent });
       return { digest };
     },
     close,
     [Symbol.dispose]: close,
   };
+}
+
+function bytesOf(secrets: Readonly<Record<string, string | Uint8Array>>): Readonly<Record<string, Uint8Array>> {
+  const bytes = Object.entries(secrets).map(([id, value]) => [id, Buffer.from(value)] as const);
+  return Object.fromEntries(bytes);
+}
+
+function remote({ publicKey, ...rest }: Extract<BuilderOptions, { url: string }>): { build: Build; close(): void } {
+  const key = publicKey === undefined ? {} : { sealingKey: parseSealingKey(publicKey, "publicKey") };
+  return { build: createRemoteBuild({ ...rest, ...key }), close() {} };
 }
 
 function local(options: Extract<BuilderOptions, { buildkit: string }>): { build: Build; close(): void } {

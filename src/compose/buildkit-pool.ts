@@ -1,9 +1,8 @@
 import { type BuildkitPool, createBuildkitPool } from "../buildkit/pool.ts";
 import type { Config } from "../config.ts";
 import type { Log } from "../log.ts";
+import { engineSocket } from "./docker-host.ts";
 
-/** Where a Docker engine of this machine listens, whose BuildKit serves where there is no other. */
-const engineAddress = "docker:///var/run/docker.sock";
 const engineLimitMs = 5000;
 
 /**
@@ -26,18 +25,18 @@ export function createPool(
   });
 }
 
-/** The address of this machine's Docker engine, where one runs whose BuildKit is new enough. */
+/** The address of this machine's Docker engine, whose BuildKit serves where there is no other and it is new enough. */
 export async function findEngine(
   config: Config,
   { log, signal }: { log: Log; signal: AbortSignal },
 ): Promise<string | undefined> {
-  const pool = createPool(config, { addresses: engineAddress, log });
+  const pool = createPool(config, { addresses: engineSocket, log });
   try {
     await pool.check({ signal: AbortSignal.any([signal, AbortSignal.timeout(engineLimitMs)]) });
-    return engineAddress;
+    return engineSocket;
   } catch (error) {
     signal.throwIfAborted();
-    log.debug({ docker: engineAddress, err: error }, "no Docker engine that can build");
+    log.debug({ docker: engineSocket, err: error }, "no Docker engine that can build");
     return undefined;
   } finally {
     pool.close();

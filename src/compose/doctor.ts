@@ -5,20 +5,16 @@ import type { Config, Surroundings } from "../config.ts";
 import { createFilesContext } from "../contexts/files.ts";
 import { BuilderError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { hostOf } from "../model/image-name.ts";
 import { defaultAddresses } from "../parts/find-buildkit.ts";
+import { readClock } from "../registry/clock.ts";
 import { createCredentials, type LookUpCredentials } from "../registry/credentials.ts";
 import { deleteManifest } from "../registry/manifest.ts";
+import { clockFinding, createBuildClock } from "./doctor-clocks.ts";
+import { type Finding, wrongFinding } from "./doctor-finding.ts";
+import { examineGit } from "./git.ts";
 import { createPushTarget, type PushTarget } from "./push-target.ts";
 import { createRegistrySignIn, permitOf, type RegistrySignIn } from "./registry-sign-in.ts";
-
-/** What was found out about one thing. `doubtful` works, but not as it should. */
-export interface Finding {
-  readonly what: string;
-  readonly state: "good" | "doubtful" | "wrong";
-  readonly lines: readonly string[];
-  /** What to do; "" where nothing has to be done. */
-  readonly fix: string;
-}
 
 interface Around {
   readonly surroundings: Surroundings;
@@ -34,8 +30,6 @@ interface Visit extends Around {
 }
 
 const repository = "of-builder-doctor";
-/** Tokens and attestations of registries are refused over clocks that differ by minutes; logs lie before. */
-const maxSkewMs = 5000;
 const trialLimitMs = 120_000;
 
 /** Looks at each daemon, and pushes a tiny image from it. Whatever is wrong is a finding, and the rest is looked at. */
@@ -55,6 +49,8 @@ export async function* examine(config: Config, around: Around): AsyncGenerator<F
     if (daemon.state !== "wrong") yield* tryBuild(address, visit);
   }
   if (found === 0) yield noDaemon();
+  yield await examineGit(around);
+  if (config.pushRegistry !== undefined) yield lookAtRegistry(config.pushRegistry, visit);
 }
 
 function noDaemon(): Finding {
@@ -71,7 +67,7 @@ async function lookAtDaemon(address: string, { config, log, signal }: Visit): Pr
     const facts = await inspectDaemon(address, { tls, signal });
     return { what, state: "good", lines: factLines(facts), fix: "", ...doubtOf(facts) };
   } catch (error) {
-    return wrong(what, error);
+    return wrongFinding(what, error);
   } finally {
     client.close();
   }
@@ -117,6 +113,17 @@ function doubtOf({ workers, entitlements }: DaemonFacts): Partial<Finding> | und
   return undefined;
 }
 
+/** What a push from each daemon shows of the registry is told there; this is the rest. */
+async function lookAtRegistry(registry: string, { target, signal }: Visit): Promise<Finding> {
+  const host = hostOf(`${registry}/${repository}`);
+  try {
+    const insecure = await target.isInsecure(`${host}/${repository}`, { signal });
+    return clockFinding(`registry ${host}`, await readClock(host, { insecure, signal }));
+  } catch (error) {
+    return wrongFinding(`registry ${host}`, error);
+  }
+}
+
 /** Builds and pushes a tiny image; what the daemon tells of its steps shows what its clock says. */
 async function* tryBuild(address: string, visit: Visit): AsyncGenerator<Finding> {
   const { config, log, target, signIn } = visit;
@@ -125,7 +132,7 @@ async function* tryBuild(address: string, visit: Visit): AsyncGenerator<Finding>
   const name = registry === undefined ? undefined : `${registry}/${repository}:${randomUUID().slice(0, 8)}`;
   const what = name === undefined ? `a build at ${address}` : `a push from ${address} to ${registry}`;
   const client = createBuildkit({ address, tls: tlsOf(config), force: config.buildkitForce, log });
-  const clock = createClockCheck();
+  const clock = createBuildClock();
   try {
     const insecure = name !== undefined && (await target.isInsecure(name, { signal }));
     const image = name === undefined ? {} : { image: { names: [name], push: true, insecure }, ...signIn([name]) };
@@ -135,11 +142,11 @@ async function* tryBuild(address: string, visit: Visit): AsyncGenerator<Finding>
     const fix = name === undefined ? "Set push_repository_url, and the way to the registry is tried, too." : "";
     yield { what, state: "good", lines, fix };
   } catch (error) {
-    yield wrong(what, error);
+    yield wrongFinding(what, error);
   } finally {
     client.close();
   }
-  yield clock.finding(address);
+  yield clockFinding(address, clock.aheadMs());
 }
 
 async function confirmPush(
@@ -157,30 +164,4 @@ async function confirmPush(
     `pushed and read back${insecure ? " over plain HTTP" : ""}`,
     isDeleted ? "deleted again" : `left there: the registry does not let ${name} be deleted`,
   ];
-}
-
-function wrong(what: string, error: unknown): Finding {
-  if (!(error instanceof BuilderError) || error.code === "build_cancelled") throw error;
-  return { what, state: "wrong", lines: [error.message], fix: error.fix };
-}
-
-/** A step that the daemon ends has to end, by its clock, between our first word and our hearing of it. */
-function createClockCheck() {
-  const startedMs = Date.now();
-  let skewMs: number | undefined;
-  return {
-    take(event: { kind: string; completed?: number | undefined }) {
-      if (event.kind !== "vertex" || event.completed === undefined || skewMs !== undefined) return;
-      const ahead = Math.max(0, event.completed - Date.now());
-      skewMs = ahead > 0 ? ahead : Math.min(0, event.completed - startedMs);
-    },
-    finding(address: string): Finding {
-      const what = `the clock of ${address}`;
-      if (skewMs === undefined) return { what, state: "doubtful", lines: ["no step was built that shows it"], fix: "" };
-      const seconds = `${(Math.abs(skewMs) / 1000).toFixed(1)} s`;
-      if (Math.abs(skewMs) <= maxSkewMs) return { what, state: "good", lines: [`differs by ${seconds}`], fix: "" };
-      const lines = [`is ${seconds} ${skewMs > 0 ? "ahead" : "behind"}`];
-      return { what, state: "wrong", lines, fix: "Let both machines keep time by NTP." };
-    },
-  };
 }

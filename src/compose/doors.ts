@@ -1,16 +1,18 @@
-import { readFile } from "node:fs/promises";
 import type { Config, Surroundings } from "../config.ts";
 import { openArchive } from "../contexts/archive.ts";
-import { BuilderError, messageOf } from "../errors.ts";
+import { BuilderError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { Delivery } from "../model/delivery.ts";
 import { findProgram } from "../parts/find-program.ts";
 import type { FairQueue } from "../pipeline/fair-queue.ts";
 import { type BoxKey, parseBoxKey } from "../server/box-keys.ts";
 import { createBuildRoute } from "../server/build-route.ts";
 import type { PayloadKey } from "../server/build-signature.ts";
+import type { Metrics } from "../server/metrics.ts";
 import { createPublicKeyRoute } from "../server/public-key-route.ts";
 import { createReplayGuard } from "../server/replay-guard.ts";
-import { createWebhookRoute, type WebhookHands } from "../server/webhook-route.ts";
+import { createWebhookRoute } from "../server/webhook-route.ts";
+import type { Intake } from "./intake.ts";
 import type { ImageBuild } from "./push-hands.ts";
 import { readSecretFiles, type Secrets } from "./secrets.ts";
 
@@ -19,9 +21,8 @@ type Door = ReturnType<typeof createWebhookRoute>;
 /** Creates GitHub's door. It stays shut, and says why, while something is missing without which no push can be built. */
 export function createWebhookDoor(
   config: Config,
-  { secrets, store, log }: { secrets: Secrets; log: Log } & Pick<WebhookHands, "store">,
+  { secrets, intake, metrics, log }: { secrets: Secrets; intake: Intake; metrics: Metrics; log: Log },
 ): Door {
-  const { customersPath } = config;
   if (config.pushRegistry === undefined) {
     log.warn({}, "push_repository_url is not set: GitHub's webhook is answered with 503");
     return () => {
@@ -31,7 +32,7 @@ export function createWebhookDoor(
       );
     };
   }
-  return createWebhookRoute({
+  const route = createWebhookRoute({
     async secrets() {
       // One secret a line: during a rotation the old and the new one are good.
       const text = await secrets("github-webhook-secret");
@@ -40,25 +41,27 @@ export function createWebhookDoor(
         .map((line) => line.trim())
         .filter((line) => line !== "");
     },
-    rules: {
-      buildBranch: config.buildBranch,
-      ...(customersPath !== undefined && { customers: (owner: string) => isCustomer(customersPath, owner) }),
+    rules: intake.rules,
+    async store(delivery, body) {
+      const novelty = await intake.store(delivery, body);
+      metrics.delivery(delivery.event, novelty === "duplicate" ? novelty : resultOf(delivery));
+      return novelty;
     },
-    store,
     log,
   });
+  return (request, response, next) => {
+    response.once("finish", () => {
+      // Whoever signed nothing does not choose a line's name.
+      if (response.statusCode >= 400) metrics.delivery("unknown", "refused");
+    });
+    return route(request, response, next);
+  };
 }
 
-/** The list is small and read for each push: a change is in force at once. Lines are owners; case does not matter. */
-async function isCustomer(file: string, owner: string): Promise<boolean> {
-  try {
-    const lines = (await readFile(file, "utf8")).split("\n");
-    return lines.some((line) => line.trim() !== "" && line.trim().toLowerCase() === owner.toLowerCase());
-  } catch (cause) {
-    throw new BuilderError("not_configured", `the list of owners "${file}" cannot be read: ${messageOf(cause)}`, {
-      cause,
-    });
-  }
+function resultOf({ decision }: Delivery): "accepted" | "ignored" {
+  return decision.kind === "ignored" || (decision.kind === "push" && decision.skip !== undefined)
+    ? "ignored"
+    : "accepted";
 }
 
 /** Creates the doors of the build API. With a payload secret only who knows one gets in; without it says so loudly. */

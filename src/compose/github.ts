@@ -1,14 +1,16 @@
 import type { Config } from "../config.ts";
 import { BuilderError } from "../errors.ts";
-import { createGithubApp } from "../github/app.ts";
-import { cloneUrlOf } from "../github/clone-url.ts";
+import { createGithubApp, type GithubApp } from "../github/app.ts";
+import { cloneUrlOf, webUrlOf } from "../github/clone-url.ts";
 import type { Log } from "../log.ts";
+import type { Place } from "../model/place.ts";
 import type { Push } from "../model/push.ts";
-import type { Reporter } from "../pipeline/report.ts";
 import type { Secrets } from "./secrets.ts";
 
 /** GitHub as the stories use it. */
-export interface Github extends Reporter {
+export interface Github {
+  /** The App that we are; absent: none. */
+  readonly app?: GithubApp;
   /** How a push's repository is fetched; the token is absent where we are no App of it. */
   sourceOf(push: Push, options: { signal: AbortSignal }): Promise<{ url: string; sha: string; token?: string }>;
 }
@@ -21,8 +23,6 @@ export function createGithub(config: Config, { secrets, log }: { secrets: Secret
     log.warn({}, "github_app_id is not set: statuses are only logged, and private repositories cannot be built");
     return {
       sourceOf: async (push) => addressOf(push),
-      setStatus: async ({ owner, repository, sha }, { context, state, description }) =>
-        log.info({ commit: `${owner}/${repository}@${sha.slice(0, 7)}`, context, state }, description),
     };
   }
   const privateKey = async () => {
@@ -32,22 +32,50 @@ export function createGithub(config: Config, { secrets, log }: { secrets: Secret
       fix: "Put the App's private key (PEM) into the folder secret_mount_path as private-key.",
     });
   };
-  const app = createGithubApp({ appId, privateKey, apiUrl, log });
+  const app = createGithubApp({
+    appId,
+    privateKey,
+    apiUrl,
+    way: config.reportWith === "checks" ? "check" : "status",
+    webUrl: webUrlOf(apiUrl),
+    ...(config.logLinks && { publicUrl: config.publicUrl }),
+    log,
+  });
+  const reached = createReachedCheck(app);
   return {
+    app,
     async sourceOf(push, { signal }) {
       const { installationId, repositoryId } = push;
       if (installationId === undefined) return addressOf(push);
+      await reached({ ...push, installationId }, { signal });
       const token = await app.installationToken(
         { installationId, repositoryId, permissions: { contents: "read" } },
         { signal },
       );
       return { ...addressOf(push), token };
     },
-    async setStatus(push, status, { signal }) {
-      // A webhook of a repository without our App brings pushes that we may build but not comment.
-      if (push.installationId === undefined)
-        log.info({ context: status.context, state: status.state }, status.description);
-      else await app.setStatus(push, status, { signal });
-    },
+  };
+}
+
+const reachedMs = 5 * 60 * 1000;
+const maxReached = 10_000;
+
+/**
+ * Creates the check that our App's installation reaches a repository under the name that an event gave it, by GitHub's
+ * own word. A token alone would not say so: with one for any repository every public one can be fetched, and images
+ * are named after the owner. A good answer counts for five minutes.
+ */
+function createReachedCheck({ facts }: GithubApp) {
+  const reachedAt = new Map<string, number>();
+  return async (place: Place, options: { signal: AbortSignal }): Promise<void> => {
+    const { owner, repository, installationId } = place;
+    const key = JSON.stringify([owner, repository, installationId]);
+    if (Date.now() - (reachedAt.get(key) ?? 0) < reachedMs) return;
+    if ((await facts.installationOf(place, options)) !== installationId) {
+      const what = `the App's installation ${installationId} does not reach ${owner}/${repository}, or is suspended`;
+      throw new BuilderError("github_refused", what, { fix: "Install the GitHub App on the repository." });
+    }
+    if (reachedAt.size >= maxReached) reachedAt.clear();
+    reachedAt.set(key, Date.now());
   };
 }

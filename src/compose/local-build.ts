@@ -5,8 +5,6 @@ import type { Buildkit } from "../buildkit/client.ts";
 import type { Config, Surroundings } from "../config.ts";
 import { createDirectoryContext } from "../contexts/directory.ts";
 import { createFunctionContext } from "../contexts/function-context.ts";
-import { writeArchive } from "../contexts/write-archive.ts";
-import { writeContext } from "../contexts/write-context.ts";
 import { BuilderError, type Fault, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Context } from "../model/context.ts";
@@ -15,7 +13,7 @@ import type { Selection } from "../model/function-selection.ts";
 import { imageOfStack } from "../model/image-name.ts";
 import type { PushOutcome } from "../model/outcome.ts";
 import type { Variables } from "../model/substitute.ts";
-import { defaultAddresses, type FoundBuildkit, findBuildkit } from "../parts/find-buildkit.ts";
+import type { FoundBuildkit } from "../parts/find-buildkit.ts";
 import type { ImageRequest } from "../pipeline/build-function.ts";
 import { createLimit } from "../pipeline/limit.ts";
 import { createPlainSteps } from "../pipeline/plain-steps.ts";
@@ -49,6 +47,8 @@ export interface BuildRequest extends LocalRequest {
   /** Builds what has not changed, too. */
   readonly force: boolean;
   readonly extras: BuildExtras;
+  /** Takes the output whose destination is "-". */
+  readonly standardOutput: NodeJS.WritableStream;
 }
 
 interface BuildSurroundings {
@@ -62,7 +62,10 @@ interface BuildSurroundings {
 /** Where `npm run tools` puts what it compiles. */
 export const toolsFolder = fileURLToPath(new URL("../../.tools/bin", import.meta.url));
 
-/** Builds the functions of a folder of this disk. BuildKit is looked for when the first of them has to be built. */
+/**
+ * Builds the functions of a folder of this disk. BuildKit is looked for when the first of them has to be built; where
+ * nothing has changed the modules for that are not even loaded, which would take longer than all else.
+ */
 export async function buildFolder(request: BuildRequest, around: BuildSurroundings): Promise<PushOutcome> {
   const { config, log, watcher, signal } = around;
   const { push } = request;
@@ -76,6 +79,8 @@ export async function buildFolder(request: BuildRequest, around: BuildSurroundin
   const extra = createExtraRequests(request.extras, {
     folder: request.folder,
     environment: around.surroundings.environment,
+    standardOutput: request.standardOutput,
+    signal,
   });
   const build = async (
     { image, name = "", platforms, secretFiles = {}, ...rest }: ImageRequest,
@@ -149,7 +154,7 @@ export async function shrinkwrapFolder(
   for (const { planned, context } of await assembleAll(treeOf(request.folder), { ...hands, warn })) {
     const place = join(request.target, request.tar ? `${planned.name}.tar` : planned.name);
     if (request.tar) await writeOrder(place, { planned, context, signal });
-    else await writeContext(context, place, { signal });
+    else await (await import("../contexts/write-context.ts")).writeContext(context, place, { signal });
     written.push(place);
   }
   return written;
@@ -162,6 +167,7 @@ async function writeOrder(
   const { image, buildArgs, platforms } = planned;
   const config = { image, buildArgs, ...(platforms.length > 0 && { platforms }) };
   const files = { "com.openfaas.docker.config": Buffer.from(JSON.stringify(config)) };
+  const { writeArchive } = await import("../contexts/write-archive.ts");
   await mkdir(dirname(file), { recursive: true });
   try {
     await writeArchive(file, { context, files }, { signal, onChunk: () => {} });
@@ -196,6 +202,7 @@ export function rules(
 }
 
 async function provideBuildkit({ config, surroundings, log, signal }: BuildSurroundings): Promise<FoundBuildkit> {
+  const { defaultAddresses, findBuildkit } = await import("../parts/find-buildkit.ts");
   return findBuildkit({
     given: config.buildkitUrl,
     defaults: defaultAddresses(surroundings.runtimeFolder),

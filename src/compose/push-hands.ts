@@ -3,27 +3,31 @@ import type { Buildkit } from "../buildkit/client.ts";
 import type { Config } from "../config.ts";
 import { createDirectoryContext } from "../contexts/directory.ts";
 import { createFunctionContext } from "../contexts/function-context.ts";
-import { hashContext } from "../contexts/hash.ts";
 import type { Database } from "../database/database.ts";
 import { readGoodBuilds, storeGoodBuild } from "../database/function-builds.ts";
 import { messageOf } from "../errors.ts";
 import type { Git } from "../git/git.ts";
 import type { Checkout } from "../git/open-checkout.ts";
 import type { Log } from "../log.ts";
-import { hostOf } from "../model/image-name.ts";
-import type { Push } from "../model/push.ts";
+import type { BuildLogs } from "../logs/build-logs.ts";
+import { hostOf, repositoryOf } from "../model/image-name.ts";
+import { lineOf, type Push } from "../model/push.ts";
 import { imageOfPush } from "../model/push-image-name.ts";
 import type { BuildHands } from "../pipeline/build-function.ts";
-import type { Limit } from "../pipeline/limit.ts";
+import type { FairLimit } from "../pipeline/fair-queue.ts";
+import type { Reporter } from "../pipeline/report.ts";
 import { backoffOf } from "../pipeline/retry.ts";
 import type { StoryLog } from "../pipeline/run-function.ts";
 import type { PushHands } from "../pipeline/run-push.ts";
 import { createTrees, type OwnedTree } from "../pipeline/trees.ts";
 import type { LookUpCredentials } from "../registry/credentials.ts";
-import { builderName, walk } from "./context-inputs.ts";
+import { builderName } from "./context-inputs.ts";
 import type { Github } from "./github.ts";
+import { createKnownContexts } from "./known-contexts.ts";
+import { createOwnerLimits } from "./owner-limits.ts";
 import type { PushTarget } from "./push-target.ts";
 import type { RegistrySignIn } from "./registry-sign-in.ts";
+import { createRuns } from "./runs.ts";
 import { createTemplateRules } from "./template-rules.ts";
 
 /** Builds and pushes one image; waits for a free place first. */
@@ -44,12 +48,12 @@ export function createImageBuild(
     buildkit: Buildkit;
     target: PushTarget;
     signIn: RegistrySignIn;
-    limit: Limit;
+    limit: FairLimit;
   },
 ): ImageBuild {
   const bounds = { limits: limitsOf(config), policy: { frontends: config.frontends } };
-  return ({ image, push = true, committedAt, secretFiles: _, ...rest }, options) =>
-    limit(async () => {
+  return ({ image, push = true, committedAt, secretFiles: _, owner = "", ...rest }, options) => {
+    const build = async () => {
       options.signal.throwIfAborted();
       const insecure = push && (await target.isInsecure(image, options));
       const time = config.sourceDateEpoch === "commit" ? committedAt : undefined;
@@ -57,7 +61,9 @@ export function createImageBuild(
       const dated = time === undefined ? undefined : { sourceDateEpoch: time };
       const made = { image: { names: [image], push, insecure, ...(dated && { rewriteTimestamp: true }) } };
       return buildkit.build({ ...rest, ...made, ...dated, ...bounds, ...signIn(push ? [image] : []) }, options);
-    });
+    };
+    return limit(build, { key: `pushes of ${owner.toLowerCase()}`, signal: options.signal });
+  };
 }
 
 function limitsOf({ buildTimeLimitMs, buildIdleLimitMs, buildLogBytes }: Config): BuildLimits {
@@ -74,60 +80,88 @@ export function createPushHands(
   {
     git,
     github,
+    reporter,
+    openLines,
     buildImage,
     target,
     credentials,
     database,
+    logs,
     log,
   }: {
     git: Git;
     github: Github;
+    reporter: Reporter;
+    openLines: PushHands["openLines"];
     buildImage: ImageBuild;
     target: PushTarget;
     credentials: LookUpCredentials;
     database: Database;
+    logs: BuildLogs;
     log: Log;
   },
 ): PushHands {
   const registry = config.pushRegistry ?? "";
   const templateRules = createTemplateRules(config, { log });
+  const hashKnown = createKnownContexts();
+  const limits = createOwnerLimits(config, { database });
   return {
     trees: createTrees({
-      checkout: async (push, options) => ownedTree(await git.checkout(await github.sourceOf(push, options), options)),
+      async checkout(push, options) {
+        await limits.checkPush(push);
+        return ownedTree(await git.checkout(await github.sourceOf(push, options), options));
+      },
       checkoutTemplates: async (source, options) => ownedTree(await git.checkoutRef({ url: source }, options)),
     }),
-    reporter: github,
+    runs: createRuns(database, { git, github, log }),
+    reporter,
     backoff: backoffOf({ firstMs: config.retryFirstMs, attempts: config.retryAttempts }),
+    stepLimitMs: config.stepTimeLimitMs,
     log: createStoryLog(log),
+    openLines,
+    openLog: ({ push, planned }) => logs.open({ push: push.delivery, function: planned.name }),
     rulesFor: (push) => ({
       pushed: true,
+      owner: push.owner,
       variables: config.stackVariables,
       imageOf: ({ name, image }) => imageOfPush({ registry, image: image || name, push }),
       dockerfileLang: config.dockerfileLang,
       ...templateRules,
     }),
     assemble: createFunctionContext,
-    build: buildImage,
+    async build(request, options) {
+      await limits.checkContext(request.context, options);
+      return buildImage(request, options);
+    },
     readDigest: target.readDigest,
+    readSize: target.readSize,
     memory: {
-      readGoodBuilds: (push) => readGoodBuilds(database, push),
-      storeGoodBuild: (push, name, build) => storeGoodBuild(database, { ...push, name }, build),
+      readGoodBuilds: (push) => readBuildsOf(database, push),
+      storeGoodBuild: (push, name, build) => storeGoodBuild(database, { ...push, branch: lineOf(push), name }, build),
       copyImage: target.copyImage,
       baseDigest: async (image, options) => {
         const host = hostOf(image);
         const isOurs = host === hostOf(`${registry}/x`) || (await credentials(host)) !== undefined;
-        return isOurs || isPublicName(host) ? target.baseDigest(image, options) : undefined;
+        if (isOurs) return target.baseDigest(image, options);
+        return isPublicName(host) ? target.baseDigest(image, { ...options, reach: "public" }) : undefined;
       },
-      hashContext: async (_planned, context, options) => (await hashContext(context, { walk, ...options })).content,
+      hashContext: ({ image, name }, context, options) => hashKnown(`${repositoryOf(image)} ${name}`, context, options),
       // Whatever of the settings changes what is made of the same files belongs here.
       builder: `${builderName}, frontends ${config.frontends}`,
     },
   };
 }
 
+/** A pull request takes what its base has built where it is made of the same, and leaves there nothing of its own. */
+async function readBuildsOf(database: Database, push: Push): Promise<Awaited<ReturnType<typeof readGoodBuilds>>> {
+  const own = await readGoodBuilds(database, { ...push, branch: lineOf(push) });
+  if (!push.pullRequest) return own;
+  return new Map([...(await readGoodBuilds(database, { ...push, branch: push.pullRequest.base })), ...own]);
+}
+
 /**
  * A pushed Dockerfile may name any host: this server asks none that a stranger could mean to reach through it, which
- * are addresses, ports and names of this network.
+ * are addresses, ports and names of this network. Names that only lead there are found out when they are looked up.
  */
 function isPublicName(host: string): boolean {
   return /^[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z][a-z0-9-]+$/i.test(host) && !/\.(?:local|internal|localhost)$/i.test(host);
@@ -155,7 +189,8 @@ function createStoryLog(log: Log): StoryLog {
         log.debug({ ...about(push), function: planned.name }, event.name);
     },
     retry: (push, error, waitMs) => log.warn({ ...about(push), waitMs }, error.message),
-    refused: (push, error) => log.error({ ...about(push) }, `GitHub does not show a status: ${messageOf(error)}`),
+    refused: (push, error) => log.error({ ...about(push) }, `GitHub is not told a report: ${messageOf(error)}`),
+    unrecorded: (push, error) => log.warn({ ...about(push) }, `not put down: ${messageOf(error)}`),
     ended: (push, { state, description }) => log.info({ ...about(push), state }, `push ended: ${description}`),
     warned(push, { message, location }) {
       log.warn({ ...about(push), file: location.path, line: location.line }, `stack: ${message}`);

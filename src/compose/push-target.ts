@@ -1,6 +1,6 @@
 import { hostOf } from "../model/image-name.ts";
 import type { LookUpCredentials } from "../registry/credentials.ts";
-import { copyManifest, readDigest } from "../registry/manifest.ts";
+import { copyManifest, readDigest, readSize } from "../registry/manifest.ts";
 import { speaksPlainHttp } from "../registry/plain-http.ts";
 import { isDockerHub, parseReference } from "../registry/reference.ts";
 
@@ -10,10 +10,18 @@ export interface PushTarget {
   isInsecure(image: string, options: { signal: AbortSignal }): Promise<boolean>;
   /** The digest that an image's registry has under its name. */
   readDigest(image: string, options: { signal: AbortSignal }): Promise<string | undefined>;
+  /** Packed bytes of an image in the registry. */
+  readSize(image: string, options: { signal: AbortSignal }): Promise<number | undefined>;
   /** Gives an image, `NAME@DIGEST`, a further name in its repository; false where it is not there any more. */
   copyImage(from: string, to: string, options: { signal: AbortSignal }): Promise<boolean>;
   /** The digest of an image that others are made of, within a few seconds or not at all. */
-  baseDigest(image: string, options: { signal: AbortSignal }): Promise<string | undefined>;
+  baseDigest(image: string, options: BaseOptions): Promise<string | undefined>;
+}
+
+interface BaseOptions {
+  readonly signal: AbortSignal;
+  /** A stranger names the image: its registry is asked over TLS, at addresses of the public network. */
+  readonly reach?: "public";
 }
 
 /** Whether anything changed is to be known quickly: a build finds out the slow way. */
@@ -50,19 +58,23 @@ export function createPushTarget({
     return found;
   };
 
-  const readBase: PushTarget["readDigest"] = async (image, { signal }) =>
-    readDigest(image, { insecure: await isInsecure(image, { signal }), credentials, signal, redirect: "error" });
+  const readBase = async (image: string, { signal, reach }: BaseOptions) => {
+    const insecure = reach === undefined && (await isInsecure(image, { signal }));
+    return readDigest(image, { insecure, credentials, signal, redirect: "error", ...(reach && { reach }) });
+  };
 
   return {
     isInsecure,
     readDigest: async (image, { signal }) =>
       readDigest(image, { insecure: await isInsecure(image, { signal }), credentials, signal }),
+    readSize: async (image, { signal }) =>
+      readSize(image, { insecure: await isInsecure(image, { signal }), credentials, signal }),
     copyImage: async (from, to, { signal }) =>
       copyManifest(from, to, { insecure: await isInsecure(to, { signal }), credentials, signal }),
     async baseDigest(image, options) {
       const signal = AbortSignal.any([options.signal, AbortSignal.timeout(baseLimitMs)]);
       const mirrored = mirror === undefined ? undefined : nameInMirror(image, mirror);
-      return (mirrored && (await readBase(mirrored, { signal }))) ?? readBase(image, { signal });
+      return (mirrored && (await readBase(mirrored, { signal }))) ?? readBase(image, { ...options, signal });
     },
   };
 }

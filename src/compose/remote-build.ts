@@ -10,12 +10,16 @@ import type { Log } from "../log.ts";
 import type { BuildConfigFile } from "../model/build-api.ts";
 import type { BuildEvent } from "../model/build-event.ts";
 import type { PushOutcome } from "../model/outcome.ts";
+import { sealedFileName } from "../model/sealed-file.ts";
 import type { ImageRequest } from "../pipeline/build-function.ts";
 import { createLimit } from "../pipeline/limit.ts";
 import { createPlainSteps } from "../pipeline/plain-steps.ts";
 import { backoffOf } from "../pipeline/retry.ts";
 import { runBuild, type Watcher } from "../pipeline/run-build.ts";
 import { createRemoteBuilder } from "../remote/remote-builder.ts";
+import { parseSealingKey, type SealingKey, sealSecrets } from "../remote/seal-secrets.ts";
+import { readSecrets } from "./build-extras.ts";
+import type { Fields } from "./build-outputs.ts";
 import { type LocalRequest, rules, treeOf } from "./local-build.ts";
 import { createTemplates } from "./local-templates.ts";
 
@@ -24,6 +28,10 @@ export interface RemoteRequest extends LocalRequest {
   readonly url: string;
   /** File with the secret that requests are signed with; absent where the builder asks for none. */
   readonly payloadSecretFile?: string;
+  /** The key that build secrets are sealed for: a file, or its text. Asked of the server where absent. */
+  readonly builderPublicKey?: string;
+  /** Build secrets of every function, beside those of the stack: `{id, src}` or `{id, env}`. */
+  readonly secrets: readonly Fields[];
   readonly parallel: number;
 }
 
@@ -41,13 +49,19 @@ export async function buildRemotely(
   { config, surroundings, log, watcher, signal }: RemoteSurroundings,
 ): Promise<PushOutcome> {
   const payloadSecret = request.payloadSecretFile && (await readSecret(request.payloadSecretFile));
-  const build = createRemoteBuild({ url: request.url, ...(payloadSecret && { payloadSecret }) });
+  const { url, builderPublicKey, folder, secrets: flags } = request;
+  const sealingKey = builderPublicKey === undefined ? undefined : await readSealingKey(builderPublicKey);
+  const build = createRemoteBuild({ url, ...(payloadSecret && { payloadSecret }), ...(sealingKey && { sealingKey }) });
+  const { environment } = surroundings;
   await using templates = createTemplates({ config, folder: request.folder, surroundings, log, signal });
   return await runBuild(treeOf(request.folder), createPlainSteps(signal), {
     ...rules(request, { config, templates }),
     assemble: createFunctionContext,
     // Servers before of-builder tell no digest.
-    build: async (order, options) => ({ digest: "", ...(await build(order, options)) }),
+    async build({ secretFiles = {}, ...order }, options) {
+      const secrets = await readSecrets(secretFiles, { flags, folder, environment });
+      return { digest: "", ...(await build({ ...order, secrets }, options)) };
+    },
     limit: createLimit(request.parallel),
     backoff: backoffOf({ firstMs: 1000, attempts: 2 }),
     watcher,
@@ -57,17 +71,31 @@ export async function buildRemotely(
 
 /** Builds one image on a server. */
 type RemoteBuild = (
-  order: Pick<ImageRequest, "context" | "image" | "buildArgs" | "platforms" | "push">,
+  order: Pick<ImageRequest, "context" | "image" | "buildArgs" | "platforms" | "push" | "secrets">,
   options: { signal: AbortSignal; onEvent: (event: BuildEvent) => void },
 ) => Promise<{ digest?: string }>;
 
 /**
  * Creates the build of one image on a server: the archive is written to a folder of its own, as its signature goes
- * before it, and removed when the build has ended.
+ * before it, and removed when the build has ended. Secrets are in it only sealed.
+ * @param options.sealingKey what they are sealed for; asked of the server for each build where absent
  */
-export function createRemoteBuild({ url, payloadSecret }: { url: string; payloadSecret?: string }): RemoteBuild {
+export function createRemoteBuild({
+  url,
+  payloadSecret,
+  sealingKey,
+}: {
+  url: string;
+  payloadSecret?: string;
+  sealingKey?: SealingKey;
+}): RemoteBuild {
   const builder = createRemoteBuilder(url);
-  return async ({ context, image, buildArgs, platforms, push = true }, { signal, onEvent }) => {
+  const seal = async (secrets: Readonly<Record<string, Uint8Array>>, signal: AbortSignal) => {
+    if (Object.keys(secrets).length === 0) return {};
+    const text = sealSecrets(secrets, sealingKey ?? (await builder.fetchKey({ signal })));
+    return { [sealedFileName]: Buffer.from(text) };
+  };
+  return async ({ context, image, buildArgs, platforms, push = true, secrets = {} }, { signal, onEvent }) => {
     const folder = await mkdtemp(join(tmpdir(), "of-builder-remote-"));
     try {
       const file = join(folder, "archive.tar");
@@ -78,7 +106,8 @@ export function createRemoteBuild({ url, payloadSecret }: { url: string; payload
         ...(platforms.length > 0 && { platforms: [...platforms] }),
         ...(!push && { skipPush: true }),
       };
-      const files = { "com.openfaas.docker.config": Buffer.from(JSON.stringify(config)) };
+      const sealed = await seal(secrets, signal);
+      const files = { "com.openfaas.docker.config": Buffer.from(JSON.stringify(config)), ...sealed };
       await writeArchive(file, { context, files }, { signal, onChunk: (chunk) => void hmac?.update(chunk) });
       const order = { file, ...(hmac && { signature: hmac.digest("hex") }) };
       const { digest } = await builder.build(order, { signal, onEvent });
@@ -87,6 +116,16 @@ export function createRemoteBuild({ url, payloadSecret }: { url: string; payload
       await rm(folder, { recursive: true, force: true });
     }
   };
+}
+
+/** As faas-cli takes it: the name of a file, or the key itself. */
+async function readSealingKey(given: string): Promise<SealingKey> {
+  try {
+    return parseSealingKey(await readFile(given, "utf8"), `"${given}"`);
+  } catch (error) {
+    if (error instanceof BuilderError) throw error;
+    return parseSealingKey(given, "the builder's public key");
+  }
 }
 
 async function readSecret(file: string): Promise<string> {

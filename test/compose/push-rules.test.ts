@@ -8,7 +8,16 @@ import { push } from "../pipeline/story.ts";
 /** The rules by which a push is planned; the parties of the outside world are not asked for them. */
 function rulesOf(given: Readonly<Record<string, string>>) {
   const nobody = {} as never;
-  const parties = { git: nobody, github: nobody, buildImage: nobody, target: nobody, credentials: nobody };
+  const parties = {
+    git: nobody,
+    github: nobody,
+    reporter: nobody,
+    openLines: nobody,
+    logs: nobody,
+    buildImage: nobody,
+    target: nobody,
+    credentials: nobody,
+  };
   const hands = createPushHands(readConfig(given), { ...parties, database: nobody, log: pino({ level: "silent" }) });
   return hands.rulesFor(push);
 }

@@ -1,0 +1,76 @@
+import { BuilderError } from "../errors.ts";
+import type { BuildEvent } from "../model/build-event.ts";
+import { createRedactor, type RedactedStream, type Redactor } from "../model/redaction.ts";
+import type { ImageBuild } from "./push-hands.ts";
+
+/**
+ * The same build, of which nobody hears the server's secrets or those that the build was given: neither in what it
+ * prints nor in the words that it fails with.
+ * @param redactor with the server's secrets of this moment
+ */
+export function redactedBuild(build: ImageBuild, redactor: () => Promise<Redactor>): ImageBuild {
+  return async (request, { signal, onEvent }) => {
+    const given = Object.values(request.secrets ?? {}).map((bytes) => Buffer.from(bytes).toString());
+    const redactors = [await redactor(), createRedactor(given)];
+    const teller = redactors.reduceRight<Teller>((next, one) => createTeller(one, next), { tell: onEvent, end() {} });
+    try {
+      return await build(request, { signal, onEvent: teller.tell });
+    } catch (error) {
+      throw redactedError(error, redactors);
+    } finally {
+      teller.end();
+    }
+  };
+}
+
+interface Teller {
+  tell(event: BuildEvent): void;
+  /** Tells what was held back. */
+  end(): void;
+}
+
+type VertexEvent = Extract<BuildEvent, { kind: "vertex" }>;
+type LogEvent = Extract<BuildEvent, { kind: "log" }>;
+
+function createTeller(redactor: Redactor, next: Teller): Teller {
+  const streams = new Map<string, { readonly stream: RedactedStream; last: LogEvent }>();
+  const print = (event: LogEvent, text: string) => {
+    if (text !== "") next.tell({ ...event, text: redactor.text(text) });
+  };
+  const endOf = (key: string) => {
+    const open = streams.get(key);
+    streams.delete(key);
+    if (open) print(open.last, open.stream.end());
+  };
+  const log = (event: LogEvent) => {
+    const key = `${event.stream} ${event.vertex}`;
+    const open = streams.get(key) ?? { stream: redactor.stream(), last: event };
+    streams.set(key, Object.assign(open, { last: event }));
+    print(event, open.stream.push(event.text));
+  };
+  const vertex = (event: VertexEvent) => {
+    const { name, error } = event;
+    if (event.completed !== undefined) for (const stream of ["stdout", "stderr"]) endOf(`${stream} ${event.digest}`);
+    next.tell({ ...event, name: redactor.text(name), error: redactor.text(error) });
+  };
+  return {
+    tell(event) {
+      if (event.kind === "log") log(event);
+      else if (event.kind === "vertex") vertex(event);
+      else if (event.kind === "status") next.tell(event);
+      else next.tell({ ...event, message: redactor.text(event.message), detail: event.detail.map(redactor.text) });
+    },
+    end() {
+      for (const key of [...streams.keys()]) endOf(key);
+      next.end();
+    },
+  };
+}
+
+function redactedError(error: unknown, redactors: readonly Redactor[]): unknown {
+  if (!(error instanceof BuilderError)) return error;
+  const message = redactors.reduce((text, redactor) => redactor.text(text), error.message);
+  if (message === error.message) return error;
+  const { code, location, faults, fix } = error;
+  return new BuilderError(code, message, { cause: error, faults, fix, ...(location && { location }) });
+}
