@@ -1,11 +1,13 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { BuildExtras, Fields } from "../compose/build-extras.ts";
+import type { BuildExtras } from "../compose/build-extras.ts";
+import type { Fields } from "../compose/build-outputs.ts";
 import type { Given } from "../config.ts";
 import { BuilderError } from "../errors.ts";
 
 /** The options below as the command line gives them. */
 export interface ExtraOptions {
   readonly output: readonly Fields[];
+  readonly load?: true;
   readonly secret: readonly Fields[];
   readonly ssh: readonly string[];
   readonly platform?: string;
@@ -26,12 +28,17 @@ export interface ExtraOptions {
 export function addExtraOptions(command: Command): Command {
   return command
     .addOption(
-      many("-o, --output <fields>", "what to make instead of an image: type=local|tar|oci|docker,dest=PATH", fieldsOf),
+      many(
+        "-o, --output <fields>",
+        "what to make instead of an image: type=local|tar|oci|docker,dest=PATH; a folder's name, or - for a tar",
+        outputOf,
+      ),
     )
+    .option("--load", "put the images into the Docker engine of DOCKER_HOST, as -o type=docker does")
     .option("--platform <list>", "platforms to build for, such as linux/amd64,linux/arm64; they win over the stack's")
     .option("--target <stage>", "the stage of the Dockerfile to build")
     .addOption(many("--label <key=value>", "a label of every image", textOf))
-    .addOption(many("--secret <fields>", "a build secret: id=ID,src=FILE or id=ID,env=NAME", fieldsOf))
+    .addOption(secretOption())
     .addOption(many("--ssh <id[=socket]>", "lets RUN --mount=type=ssh use an SSH agent: default, or ID=SOCKET", textOf))
     .addOption(
       many(
@@ -58,6 +65,11 @@ export function addExtraOptions(command: Command): Command {
     .option("--sbom <generator>", "attest what the image holds: true, or the image of a scanner");
 }
 
+/** Build secrets, here and on servers alike. */
+export function secretOption(): Option {
+  return many("--secret <fields>", "a build secret: id=ID,src=FILE or id=ID,env=NAME", fieldsOf);
+}
+
 /**
  * Reads the options.
  * @throws BuilderError `usage`
@@ -65,7 +77,7 @@ export function addExtraOptions(command: Command): Command {
 export function readExtras(options: ExtraOptions, environment: Given): BuildExtras {
   const { output, secret, ssh, platform, target, label, shmSize, network, provenance, sbom } = options;
   return {
-    outputs: output,
+    outputs: options.load === true ? [...output, { type: "docker" }] : output,
     secrets: secret,
     cacheFrom: options.cacheFrom,
     cacheTo: options.cacheTo,
@@ -94,7 +106,13 @@ function textOf(text: string): string {
   return text;
 }
 
-const loneTypes = new Set(["inline", "gha", "image", "registry"]);
+const loneTypes = new Set(["inline", "gha"]);
+
+/** As buildx reads it: a lone word is a folder. */
+function outputOf(text: string): Fields {
+  if (text === "-") return { type: "tar", dest: text };
+  return text.includes("=") ? fieldsOf(text) : { type: "local", dest: text };
+}
 
 /** "type=oci,dest=x"; a lone word is the type, or what a registry's cache is called. A field may be quoted as in CSV. */
 function fieldsOf(text: string): Fields {

@@ -1,3 +1,4 @@
+import type { BuildExtras } from "../compose/build-extras.ts";
 import { buildFolder, type LocalRequest, shrinkwrapFolder } from "../compose/local-build.ts";
 import { readConfig, readSurroundings } from "../config.ts";
 import { BuilderError } from "../errors.ts";
@@ -43,15 +44,17 @@ export async function build(options: BuildOptions, world: World): Promise<number
     for (const folder of written) world.output.write(`${folder}\n`);
     return exitCodes.success;
   }
-  const progress = openProgress(options.progress, world);
+  const extras = readExtras(options, world.env);
+  const progress = openProgress(options.progress, { ...world, output: progressOutput(extras, world) });
   try {
     const local = {
       ...request,
+      standardOutput: world.output,
       push: options.push === true,
       parallel: parseParallel(options.parallel),
       noCache: !options.cache,
       force: options.force === true,
-      extras: readExtras(options, world.env),
+      extras,
     };
     const log = createPlainLog((text) => progress.note(text.trimEnd()));
     const outcome = await buildFolder(local, {
@@ -81,6 +84,16 @@ export async function readRequest(
     selection: { filter: options.filter, regex: options.regex },
     buildArgs: parseBuildArgs(options.buildArg),
   };
+}
+
+/** Where the standard output takes a tar, progress goes to the other one. */
+function progressOutput({ outputs = [] }: BuildExtras, { output, errors }: World): World["output"] {
+  if (!outputs.some(({ dest }) => dest === "-")) return output;
+  if (output.isTTY)
+    throw new BuilderError("usage", "--output dest=-: a tar would be written to the terminal", {
+      fix: "Send it to a file or a program: of-builder build -o type=tar,dest=- | tar -t",
+    });
+  return errors;
 }
 
 /** Opens the view of a build on the output. Who opens it closes it. */

@@ -1,4 +1,5 @@
-import { examine, type Finding } from "../compose/doctor.ts";
+import { examine } from "../compose/doctor.ts";
+import type { Finding } from "../compose/doctor-finding.ts";
 import { readSurroundings } from "../config.ts";
 import { createLog } from "../log.ts";
 import { cleanLine } from "../model/terminal-text.ts";
@@ -21,7 +22,8 @@ export async function doctor(options: { config?: string }, world: World): Promis
   return isWrong ? exitCodes.failed : exitCodes.success;
 }
 
-function findingLines({ what, state, lines, fix }: Finding, paint: Paint): readonly string[] {
+/** A finding as a terminal shows it. */
+export function findingLines({ what, state, lines, fix }: Finding, paint: Paint): readonly string[] {
   const marks = { good: paint.green("✔"), doubtful: paint.yellow("!"), wrong: paint.red("✖") };
   const advice = fix === "" ? [] : [`  ${paint.yellow(`→ ${cleanLine(fix)}`)}`];
   return [`${marks[state]} ${paint.bold(cleanLine(what))}`, ...lines.map((line) => `  ${cleanLine(line)}`), ...advice];

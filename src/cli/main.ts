@@ -2,8 +2,11 @@ import { Command, CommanderError, Option } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { BuilderError } from "../errors.ts";
 import { faultText } from "../model/faults.ts";
-import { addExtraOptions } from "./build-extras.ts";
-import { buildHelp, devHelp, doctorHelp, keygenHelp, remoteBuildHelp, serveHelp } from "./help.ts";
+import { addExtraOptions, secretOption } from "./build-extras.ts";
+import { addGithubCommands } from "./github-commands.ts";
+import { buildHelp, devHelp, doctorHelp, keygenHelp, remoteBuildHelp, serveHelp, workerHelp } from "./help.ts";
+import { addPushesCommands } from "./pushes-commands.ts";
+import { keepHeapSmall } from "./small-heap.ts";
 import { addStackOptions } from "./stack-options.ts";
 import { exitCodes, type World } from "./world.ts";
 
@@ -71,6 +74,8 @@ function createProgram(call: Call): Command {
 
   addRemoteBuild(program, call);
   addServing(program, call);
+  addGithubCommands(program, { call, world });
+  addPushesCommands(program, { call, world });
   for (const command of program.commands) command.exitOverride();
   return program;
 }
@@ -82,6 +87,11 @@ function addRemoteBuild(program: Command, call: Call): void {
     )
     .option("--url <address>", "address of the builder (default: $OPENFAAS_REMOTE_BUILDER)")
     .option("--payload-secret <file>", "secret to sign the builds with (default: $OPENFAAS_PAYLOAD_SECRET)")
+    .addOption(secretOption())
+    .option(
+      "--builder-public-key <key>",
+      "file or text of the key that build secrets are sealed for (default: $OPENFAAS_BUILDER_PUBLIC_KEY, else the builder's /publickey)",
+    )
     .addOption(new Option("--parallel <n>", "functions built at the same time").default("4"))
     .addOption(
       new Option("--progress <kind>", "how to draw progress")
@@ -94,12 +104,23 @@ function addRemoteBuild(program: Command, call: Call): void {
 
 /** What a server needs, from its keys to everything around it. */
 function addServing(program: Command, call: Call): void {
+  const callServing: Call = (command) => {
+    keepHeapSmall();
+    return call(command);
+  };
   program
     .command("serve")
     .description("Serve GitHub's webhook and POST /build.")
     .option("--config <file>", "settings as NAME=value lines or YAML; the environment wins over it")
     .addHelpText("after", serveHelp)
-    .action((options) => call(async () => (await import("./serve.ts")).serve(options, world)));
+    .action((options) => callServing(async () => (await import("./serve.ts")).serve(options, world)));
+
+  program
+    .command("worker")
+    .description("Build the pushes that servers take: as many as wanted share a database, on any machines.")
+    .option("--config <file>", "settings as NAME=value lines or YAML; the environment wins over it")
+    .addHelpText("after", workerHelp)
+    .action((options) => callServing(async () => (await import("./worker.ts")).worker(options, world)));
 
   program
     .command("dev")

@@ -3,17 +3,17 @@ import { formatSeconds } from "./progress-numbers.ts";
 import type { Change, FunctionState } from "./progress-state.ts";
 
 /**
- * Draws changes of one function for an output that cannot be redrawn, such as a CI log: a line each, which begins with
- * the function's name, so that `grep '^hello |'` finds one function's story among all.
+ * Draws changes of one function for an output that cannot be redrawn, such as a CI log: lines that begin with the
+ * function's name, so that `grep '^hello |'` finds one function's story among all.
  */
 export function drawPlain({ name }: Pick<FunctionState, "name">, changes: readonly Change[]): readonly string[] {
-  return changes.map((change) => `${name} | ${describe(change)}`.trimEnd());
+  return changes.flatMap(describe).map((line) => `${name} | ${line}`.trimEnd());
 }
 
-function describe(change: Change): string {
+function describe(change: Change): string | readonly string[] {
   if (change.kind === "warning") {
-    const { location, text } = change;
-    return location ? `warning: ${cleanLine(location.path)}:${location.line}: ${text}` : `warning: ${text}`;
+    const [first = "", ...more] = change.lines;
+    return [`warning: ${first}`, ...more];
   }
   const { step } = change;
   if (change.kind === "started") return `#${step.number} ${step.name}`;

@@ -54,6 +54,14 @@ export function failureLines(state: FunctionState, outcome: Failure, paint: Pain
   return [title, ...words.map((line) => `  ${line}`)];
 }
 
+/** What a build warned of, for a view that has not told it when it came. */
+export function warnedLines({ name, warnings }: FunctionState, paint: Paint): readonly string[] {
+  if (warnings.size === 0) return [];
+  const count = warnings.size === 1 ? "1 warning" : `${warnings.size} warnings`;
+  const each = [...warnings.values()].flatMap(([first = "", ...more]) => [first, ...more.map(paintMarked(paint))]);
+  return [`${paint.yellow("!")} ${paint.bold(name)} ${paint.yellow(count)}`, ...each.map((line) => `  ${line}`)];
+}
+
 /** Lines of an excerpt at fault begin with " > ". */
 function paintMarked(paint: Paint): (line: string) => string {
   return (line) => (line.startsWith(" > ") ? paint.red(line) : paint.dim(line));

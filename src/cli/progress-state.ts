@@ -1,8 +1,8 @@
-import type { Location } from "../errors.ts";
 import type { BuildEvent } from "../model/build-event.ts";
 import { createLineJoiner, type LineJoiner } from "../model/log-lines.ts";
 import type { Outcome } from "../model/outcome.ts";
 import { cleanLine, fitText } from "../model/terminal-text.ts";
+import { type BuildWarning, warningKey, warningLines } from "../model/warning-lines.ts";
 
 /** Everything that is known of one function's build, with bounds that hold whatever its Dockerfile prints. */
 export interface FunctionState {
@@ -14,6 +14,8 @@ export interface FunctionState {
   readonly steps: Map<string, Step>;
   /** Steps seen so far, forgotten ones included: the next step's number less one. */
   numbered: number;
+  /** Lines of each warning, by what tells it apart. */
+  readonly warnings: Map<string, readonly string[]>;
 }
 
 /** One vertex of BuildKit's graph. Times are milliseconds of the daemon's clock. */
@@ -45,10 +47,11 @@ export type Change =
   | { readonly kind: "started"; readonly step: Step }
   | { readonly kind: "line"; readonly step: Step; readonly seconds: number; readonly text: string }
   | { readonly kind: "ended"; readonly step: Step; readonly seconds: number }
-  | { readonly kind: "warning"; readonly text: string; readonly location: Location | undefined };
+  | { readonly kind: "warning"; readonly lines: readonly string[] };
 
 const maxSteps = 500;
 const maxTransfers = 200;
+const maxWarnings = 50;
 const maxName = 500;
 /** Seconds below which a further run of a step is not told. */
 const worthTelling = 0.05;
@@ -64,6 +67,7 @@ export function createFunctionState(name: string, image: string): FunctionState 
     outcome: undefined,
     steps: new Map(),
     numbered: 0,
+    warnings: new Map(),
   };
 }
 
@@ -72,8 +76,7 @@ export function applyEvent(state: FunctionState, event: BuildEvent): readonly Ch
   if (event.kind === "vertex") return applyVertex(state, event);
   if (event.kind === "status") return applyStatus(state, event);
   if (event.kind === "log") return applyLog(state, event);
-  const text = [event.message, ...event.detail].map(cleanLine).join(" ");
-  return [{ kind: "warning", text, location: event.location }];
+  return applyWarning(state, event);
 }
 
 /** Ends the lines that were begun, as nothing more comes. */
@@ -148,6 +151,15 @@ function applyLog(state: FunctionState, event: Extract<BuildEvent, { kind: "log"
   const joiner = step.streams.get(event.stream) ?? createLineJoiner();
   step.streams.set(event.stream, joiner);
   return keep(step, event.timestamp, joiner.push(event.text));
+}
+
+/** A build that is run again warns again, and is not told again. */
+function applyWarning({ warnings }: FunctionState, event: BuildWarning): readonly Change[] {
+  const key = warningKey(event);
+  if (warnings.has(key) || warnings.size >= maxWarnings) return [];
+  const lines = warningLines(event);
+  warnings.set(key, lines);
+  return [{ kind: "warning", lines }];
 }
 
 function endStreams(step: Step, timestamp: number): readonly Change[] {

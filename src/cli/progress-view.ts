@@ -7,6 +7,8 @@ import type { FunctionState } from "./progress-state.ts";
 export interface View {
   /** Something changed; the lines say what, for a view that does not draw the state itself. */
   changed(lines: readonly string[]): void;
+  /** What came as a change already, for a view that does not tell changes. */
+  warned(lines: readonly string[]): void;
   /** Tells lines that stay for good. */
   tell(lines: readonly string[]): void;
   /** Shows the summary as the last thing. */
@@ -45,6 +47,9 @@ export function createLiveView({ write, columns, rows, now, paint, functions }: 
     changed() {
       timer ??= setInterval(() => draw(), redrawMs).unref();
     },
+    warned: (lines) => {
+      if (lines.length > 0) draw(lines);
+    },
     tell: (lines) => draw(lines),
     close(summary) {
       clearInterval(timer);
@@ -54,12 +59,29 @@ export function createLiveView({ write, columns, rows, now, paint, functions }: 
   };
 }
 
-/** Shows every change as a line. */
+/** Shows every change as a line. What comes in one turn is written at once: many functions have many lines. */
 export function createPlainView(write: (text: string) => void): View {
-  const tell = (lines: readonly string[]) => {
-    if (lines.length > 0) write(`${lines.join("\n")}\n`);
+  let waiting: string[] = [];
+  let flushing: NodeJS.Immediate | undefined;
+  const flush = () => {
+    clearImmediate(flushing);
+    flushing = undefined;
+    if (waiting.length > 0) write(`${waiting.join("\n")}\n`);
+    waiting = [];
   };
-  return { changed: tell, tell, close: tell };
+  const tell = (lines: readonly string[]) => {
+    waiting.push(...lines);
+    flushing ??= setImmediate(flush);
+  };
+  return {
+    changed: tell,
+    warned: () => {},
+    tell,
+    close(summary) {
+      waiting.push(...summary);
+      flush();
+    },
+  };
 }
 
 /** Shows only what went wrong, and the summary. */

@@ -4,7 +4,7 @@ import { cleanLine } from "../model/terminal-text.ts";
 import { formatSeconds } from "./progress-numbers.ts";
 import { createPaint } from "./progress-paint.ts";
 import { drawPlain } from "./progress-plain.ts";
-import { failureLines, outcomeText, summaryLines } from "./progress-report.ts";
+import { failureLines, outcomeText, summaryLines, warnedLines } from "./progress-report.ts";
 import { applyEvent, createFunctionState, endLines, type FunctionState } from "./progress-state.ts";
 import { createLiveView, createPlainView, createQuietView, type View } from "./progress-view.ts";
 
@@ -43,6 +43,7 @@ export function createProgress(options: ProgressOptions): Progress {
   const functions = new Map<string, FunctionState>();
   const view = createView({ ...options, now, paint, functions: () => [...functions.values()] });
   const beganAt = now();
+  let hasBegun = false;
   let closed = false;
 
   const stateOf = (name: string, image = "") => {
@@ -60,6 +61,7 @@ export function createProgress(options: ProgressOptions): Progress {
 
   return {
     begin: whileOpen((planned) => {
+      hasBegun = true;
       for (const { name, image } of planned) stateOf(name, image);
       view.changed([]);
     }),
@@ -76,13 +78,16 @@ export function createProgress(options: ProgressOptions): Progress {
       const state = stateOf(outcome.function);
       view.changed([...drawPlain(state, endLines(state)), `${state.name} | ${ending(outcome)}`]);
       state.outcome = outcome;
+      view.warned(warnedLines(state, paint));
       if ("reason" in outcome && outcome.state !== "skipped") view.tell(failureLines(state, outcome, paint));
       state.steps.clear();
     }),
     note: whileOpen((text) => view.tell([paint.yellow(cleanLine(text))])),
     close: whileOpen(() => {
       closed = true;
-      view.close(summaryLines([...functions.values()], { seconds: (now() - beganAt) / 1000, paint }));
+      const seconds = (now() - beganAt) / 1000;
+      // What kept everything from beginning is told by an error.
+      view.close(hasBegun ? summaryLines([...functions.values()], { seconds, paint }) : []);
     }),
   };
 }

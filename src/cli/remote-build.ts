@@ -1,4 +1,4 @@
-import { buildRemotely } from "../compose/remote-build.ts";
+import { buildRemotely, type RemoteRequest } from "../compose/remote-build.ts";
 import { readConfig, readSurroundings } from "../config.ts";
 import { BuilderError } from "../errors.ts";
 import { type BuildOptions, openProgress, parseParallel, readRequest } from "./build.ts";
@@ -11,6 +11,8 @@ export interface RemoteBuildOptions
   extends Pick<BuildOptions, "yaml" | "filter" | "regex" | "parallel" | "envsubst" | "buildArg" | "progress"> {
   readonly url?: string;
   readonly payloadSecret?: string;
+  readonly builderPublicKey?: string;
+  readonly secret: RemoteRequest["secrets"];
 }
 
 /**
@@ -20,11 +22,14 @@ export interface RemoteBuildOptions
 export async function remoteBuild(options: RemoteBuildOptions, world: World): Promise<number> {
   const config = readConfig(world.env);
   const payloadSecretFile = options.payloadSecret || world.env.OPENFAAS_PAYLOAD_SECRET;
+  const builderPublicKey = options.builderPublicKey || world.env.OPENFAAS_BUILDER_PUBLIC_KEY;
   using interrupt = abortOnSignal();
   const request = {
     ...(await readRequest(options, world, interrupt)),
     url: readUrl(options, world),
     ...(payloadSecretFile && { payloadSecretFile }),
+    ...(builderPublicKey && { builderPublicKey }),
+    secrets: options.secret,
     parallel: parseParallel(options.parallel),
   };
   const progress = openProgress(options.progress, world);

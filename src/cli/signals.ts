@@ -1,28 +1,48 @@
-import { once } from "node:events";
 import { BuilderError } from "../errors.ts";
+
+/**
+ * What comes so soon after the first signal is no second one: systemd and timeout(1) signal all processes of a group,
+ * and bin/of-builder.js passes on what it gets.
+ */
+const sameSignalMs = 500;
 
 /**
  * Waits for SIGINT or SIGTERM, then stops. A second signal leaves at once: unfinished work continues at the next start.
  */
 export async function untilTold(stop: (signal: string) => Promise<void>): Promise<void> {
-  const first = await Promise.race(["SIGINT", "SIGTERM"].map((name) => once(process, name).then(() => name)));
-  const leave = () => process.exit(1);
-  process.once("SIGINT", leave).once("SIGTERM", leave);
-  try {
-    await stop(first);
-  } finally {
-    process.off("SIGINT", leave).off("SIGTERM", leave);
-  }
+  const told = Promise.withResolvers<string>();
+  using _signals = onSignals({ first: told.resolve, second: () => process.exit(1) });
+  await stop(await told.promise);
 }
 
 /** Aborts on SIGINT or SIGTERM while it is in scope; a second signal ends the process as it does by default. */
 export function abortOnSignal(): Disposable & { readonly signal: AbortSignal } {
   const controller = new AbortController();
-  const abort = () => {
-    controller.abort(new BuilderError("build_cancelled", "the build was interrupted"));
-    stop();
+  const signals = onSignals({
+    first: () => controller.abort(new BuilderError("build_cancelled", "the build was interrupted")),
+    second(name) {
+      signals[Symbol.dispose]();
+      process.kill(process.pid, name);
+    },
+  });
+  return { signal: controller.signal, [Symbol.dispose]: () => signals[Symbol.dispose]() };
+}
+
+interface SignalListener {
+  first(name: NodeJS.Signals): void;
+  second(name: NodeJS.Signals): void;
+}
+
+function onSignals({ first, second }: SignalListener): Disposable {
+  let firstAt: number | undefined;
+  const hear = (name: NodeJS.Signals) => {
+    if (firstAt === undefined) {
+      firstAt = performance.now();
+      first(name);
+    } else if (performance.now() - firstAt > sameSignalMs) {
+      second(name);
+    }
   };
-  const stop = () => process.off("SIGINT", abort).off("SIGTERM", abort);
-  process.once("SIGINT", abort).once("SIGTERM", abort);
-  return { signal: controller.signal, [Symbol.dispose]: () => void stop() };
+  process.on("SIGINT", hear).on("SIGTERM", hear);
+  return { [Symbol.dispose]: () => void process.off("SIGINT", hear).off("SIGTERM", hear) };
 }

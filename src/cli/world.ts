@@ -6,8 +6,7 @@ export interface World {
   readonly errors: Terminal;
 }
 
-interface Terminal {
-  write(text: string): unknown;
+interface Terminal extends NodeJS.WritableStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly rows?: number;

@@ -51,7 +51,7 @@ test("a step that BuildKit looks at again is told again only where that is news"
   ).toEqual(["hello | #1 exporting to image", "hello | #1 done 0.4s", "hello | #1 done 2.0s", "hello | #1 cached"]);
 });
 
-test("a warning tells its place", () => {
+test("a warning tells its place, once", () => {
   const warning = {
     kind: "warning",
     vertex: "",
@@ -59,7 +59,10 @@ test("a warning tells its place", () => {
     detail: ["as\x1b[0m", "lower"],
     url: "",
   } as const;
-  expect(
-    linesOf({ ...warning, location: { path: "Dockerfile", line: 3 } }, { ...warning, detail: [], location: undefined }),
-  ).toEqual(["hello | warning: Dockerfile:3: FromAsCasing as lower", "hello | warning: FromAsCasing"]);
+  const placed = { ...warning, location: { path: "Dockerfile", line: 3 }, excerpt: " > 3 | from a as b" };
+  expect(linesOf(placed, { ...warning, detail: [], location: undefined }, placed)).toEqual([
+    "hello | warning: Dockerfile:3: FromAsCasing as lower",
+    "hello |  > 3 | from a as b",
+    "hello | warning: FromAsCasing",
+  ]);
 });

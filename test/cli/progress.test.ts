@@ -104,7 +104,7 @@ ${summary}`);
     recorded.progress.finished(built("hello"));
     recorded.progress.close();
     expect(recorded.text()).toBe(before);
-    expect(before).toBe("0 built in 0.0s\n");
+    expect(before, "of what has never begun there is no summary").toBe("");
   });
 });
 
@@ -140,6 +140,30 @@ describe("on a terminal", () => {
     expect(lastFrame(recorded)).toBe(summary);
     expect(recorded.writes.map((write) => write.replaceAll("\x1b[K", "")).join("")).toContain(failure);
     expect(recorded.text().split("\x1b[?25l")).toHaveLength(2);
+  });
+
+  test("warnings are told when their function ends, with the lines of their place", () => {
+    const recorded = createRecorded({ live: true });
+    recorded.progress.begin([{ name: "hello", image: image("hello") }]);
+    recorded.progress.started("hello");
+    for (const vertex of ["a", "b"]) {
+      recorded.progress.event("hello", {
+        kind: "warning",
+        vertex,
+        message: "casing\x1b[2J",
+        detail: ["of as"],
+        url: "https://example.com/rule",
+        location: { path: "Dockerfile", line: 1 },
+        excerpt: " > 1 | FROM a as b",
+      });
+    }
+    recorded.progress.finished(built("hello"));
+    recorded.progress.close();
+    const told = recorded.text().replaceAll("\x1b[K", "");
+    const warning =
+      "! hello 1 warning\n  Dockerfile:1: casing of as\n   > 1 | FROM a as b\n  https://example.com/rule\n";
+    expect(told.split(warning)).toHaveLength(2);
+    expect(told.split("casing")).toHaveLength(2);
   });
 
   test("functions that ended make room for those that run, and stay above the block", () => {
