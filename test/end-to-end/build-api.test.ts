@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
 import { createHmac } from "node:crypto";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { createInstallation, digestOf, type Installation, type Serving } from "./serving.ts";
+import { askRegistry } from "../ask-registry.ts";
+import { createInstallation, digestOf, type Installation, leftBodies, type Serving } from "./serving.ts";
 
 const run = promisify(execFile);
 let installation: Installation;
@@ -22,12 +23,8 @@ interface Manifest {
 }
 
 async function readJson<T>(url: string): Promise<T> {
-  const accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
-  return (await fetch(url, { headers: { accept } })).json() as Promise<T>;
+  return (await askRegistry(url)).json() as Promise<T>;
 }
-
-/** What /build left in the server's temporary folder. */
-const leftovers = () => readdir(join(installation.folder, "data", "temporary"));
 
 /** The commands of the 0.4 README, with the run's registry in the place of registry.local:5000. */
 const walkthrough = `
@@ -66,7 +63,7 @@ test("the walkthrough of the 0.4 README works word for word", async () => {
   const bytes = await (await fetch(`${registry}/blobs/${manifest.layers.at(-1)?.digest}`)).arrayBuffer();
   await writeFile(layer, Buffer.from(bytes));
   expect((await run("tar", ["-xzOf", layer, "README.md"])).stdout).toBe("## Made with buildkit\n");
-  expect(await leftovers()).toEqual([]);
+  expect(await leftBodies(installation)).toEqual([]);
 });
 
 /** A request of today's faas-cli: context first, the config last. */
@@ -113,7 +110,7 @@ test("the newest form is built when its signature holds, streamed, and ends with
   expect(failed.status).toBe(200);
   const last = JSON.parse((await failed.text()).trim().split("\n").at(-1) ?? "");
   expect(last).toMatchObject({ status: "failed", error: expect.stringContaining("exit code 3") });
-  expect(await leftovers()).toEqual([]);
+  expect(await leftBodies(installation)).toEqual([]);
 });
 
 test("a server without a payload secret says loudly that anyone can build", () => {

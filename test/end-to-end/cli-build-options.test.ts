@@ -44,10 +44,50 @@ async function createProject(files: Readonly<Record<string, string>>) {
   return { folder, build };
 }
 
+test("a tar goes to the standard output, and all else to the other one", async () => {
+  const { build } = await createProject(two);
+  const { code, stdout, stderr } = await build(["--filter", "one", "-o", "-"]);
+  expect(code).toBe(0);
+  expect(stdout.slice(0, 4)).toBe("word");
+  expect(stdout.slice(257, 262)).toBe("ustar");
+  expect(stdout.slice(512, 515)).toBe("one");
+  expect(stderr).toContain("1 built");
+  const both = await build(["-o", "type=oci,dest=-"]);
+  expect(both).toMatchObject({ code: 1, stdout: expect.any(String) });
+  expect(both.stderr).toContain('"-" is the destination of several functions');
+});
+
+test("--output takes a folder's name alone, keeps or deletes what is there, and writes OCI's layout", async () => {
+  const { folder, build } = await createProject({ ...two, "out/old": "old" });
+  expect(await build(["--filter", "one", "-o", "out"])).toMatchObject({ code: 0 });
+  expect((await readdir(join(folder, "out"))).sort()).toEqual(["old", "word"]);
+  expect(await build(["--filter", "one", "-o", "type=local,dest=out,mode=delete"])).toMatchObject({ code: 0 });
+  expect(await readdir(join(folder, "out"))).toEqual(["word"]);
+  expect(await build(["--filter", "one", "-o", "type=oci,dest=layout,tar=false"])).toMatchObject({ code: 0 });
+  expect(await readdir(join(folder, "layout"))).toEqual(expect.arrayContaining(["blobs", "index.json", "oci-layout"]));
+});
+
 async function digestIn(tar: string): Promise<string> {
   const { stdout } = await run("tar", ["-xOf", tar, "index.json"]);
   return (JSON.parse(stdout) as { manifests: { digest: string }[] }).manifests[0]?.digest ?? "";
 }
+
+test("what BuildKit warns of is shown once, with its place in the Dockerfile", async () => {
+  const { build } = await createProject({
+    ...two,
+    "one/Dockerfile": "FROM scratch as first\nCOPY word /\nFROM first\nMAINTAINER nobody\n",
+  });
+  const { stdout } = await build(["--filter", "one", "--progress", "plain", "--no-cache"]);
+  expect(stdout).toMatch(/^one \| warning: .*Dockerfile:1: FromAsCasing: .*\none \|\s+> 1 \| FROM scratch as first$/m);
+  expect(stdout).toMatch(/^one \| warning: .*Dockerfile:4: MaintainerDeprecated: /m);
+  expect(stdout.match(/FromAsCasing/g)).toHaveLength(1);
+  const json = await build(["--filter", "one", "--progress", "json", "--no-cache"]);
+  const lines = json.stdout.trim().split("\n");
+  const events = lines.map((line) => JSON.parse(line) as { kind: string; message: string; excerpt?: string });
+  const warnings = events.filter(({ kind }) => kind === "warning");
+  expect(warnings.map(({ message }) => message.split(":")[0]).sort()).toEqual(["FromAsCasing", "MaintainerDeprecated"]);
+  expect(warnings[0]?.excerpt).toContain("> 1 | FROM scratch as first");
+});
 
 test("--output writes files and tars, one place per function, in place of images", async () => {
   const { folder, build } = await createProject(two);
@@ -116,6 +156,8 @@ test("secrets of the stack and of flags, contexts, a target, labels, hosts and l
 test.for([
   { args: ["--output", "type=oci"], says: "expected dest=PATH" },
   { args: ["--output", "type=floppy,dest=a"], says: "expected local, tar, oci, docker, image or registry" },
+  { args: ["--output", "type=local,dest=out,mode=move"], says: "expected copy or delete" },
+  { args: ["--output", "type=local,dest=..,mode=delete"], says: "holds the current folder, which would be deleted" },
   { args: ["--secret", "id=a,src=nowhere.txt"], says: 'build secret "a": ENOENT' },
   { args: ["--secret", "id=a,env=NOWHERE"], says: 'the environment has no "NOWHERE"' },
   { args: ["--cache-from", "type=local"], says: 'needs "src"' },
@@ -124,6 +166,13 @@ test.for([
   const { build } = await createProject(two);
   const { code, stdout, stderr } = await build([...args, "--filter", "one"]);
   expect(stdout + stderr).toContain(says);
+  expect(code).toBe(1);
+});
+
+test("an engine that cannot be spoken to is told by its DOCKER_HOST", async () => {
+  const { build } = await createProject(two);
+  const { code, stdout } = await build(["--load", "--filter", "one"], { DOCKER_HOST: "ssh://somewhere" });
+  expect(stdout).toContain('DOCKER_HOST="ssh://somewhere": expected unix:///PATH or tcp://HOST:PORT');
   expect(code).toBe(1);
 });
 

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { expect, inject, test } from "vitest";
 import { createInstallation, digestOf, owner, stackOf } from "./serving.ts";
 
@@ -64,20 +65,54 @@ test("W9 the same delivery twice is built once", async () => {
   expect(github.statuses.all.filter((status) => status.sha === sha)).toHaveLength(told);
 });
 
-test("a server that is asked to stop lets the build end, and leaves with 0", async () => {
+test("a server that is asked to stop lets the build end, is not ready meanwhile, and leaves with 0", async () => {
   await using installation = await createInstallation();
   const { github } = installation;
-  const { sha } = await github.createRepository(owner, "fns", { files: stackOf({ one: slow }), branch: "main" });
+  const files = stackOf({ one: `${slow}RUN sleep 2\n` });
+  const { sha } = await github.createRepository(owner, "fns", { files, branch: "main" });
   const serving = await installation.start();
+  const left = once(serving.process, "exit");
   const building = github.statuses.until(({ latest }) => latest(sha).has("one"));
   await installation.push(serving, { sha, branch: "main" });
   await building;
-  expect(await serving.end("SIGTERM")).toBe(0);
+  serving.process.kill("SIGTERM");
+  await serving.logged("stopping: no new work is taken");
+  const ready = await fetch(`${serving.address}/ready`);
+  expect([ready.status, await ready.json()]).toEqual([
+    503,
+    { ready: false, parts: expect.objectContaining({ process: "of-builder is stopping", database: "ok" }) },
+  ]);
+  expect((await left)[0]).toBe(0);
+  expect((await installation.ended(sha)).one).toMatch(/^success: /);
+});
+
+test("a second signal leaves at once, and the next start finishes what was being built", async () => {
+  await using installation = await createInstallation();
+  const { github } = installation;
+  const files = stackOf({ one: "FROM busybox\nRUN cat /proc/sys/kernel/random/uuid && sleep 20\n" });
+  const { sha } = await github.createRepository(owner, "fns", { files, branch: "main" });
+  const serving = await installation.start();
+  await installation.push(serving, { sha, branch: "main" });
+  await github.statuses.until(({ latest }) => latest(sha).has("one"));
+  serving.process.kill("SIGTERM");
+  await serving.logged("a second signal leaves at once");
+  // What comes at once after the first one is none: systemd's come twice.
+  const left = once(serving.process, "exit");
+  const again = setInterval(() => serving.process.kill("SIGTERM"), 100);
+  expect(await left).toEqual([1, null]);
+  clearInterval(again);
+  expect(github.statuses.latest(sha).get("one")?.state).toBe("pending");
+  await installation.start();
   expect((await installation.ended(sha)).one).toMatch(/^success: /);
 });
 
 test("a BuildKit that is not there is said, tried again, and in the end an error with what to do", async () => {
-  await using installation = await createInstallation({ BUILDKIT_HOST: "tcp://127.0.0.1:1" });
+  await using installation = await createInstallation({
+    BUILDKIT_HOST: "tcp://127.0.0.1:1",
+    // Shorter waits could be over before GitHub is told of them.
+    retry_first_ms: "4000",
+    retry_attempts: "1",
+  });
   const { github } = installation;
   const { sha } = await github.createRepository(owner, "fns", { files: stackOf({ one: stamped }), branch: "main" });
   const serving = await installation.start();

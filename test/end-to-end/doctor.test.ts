@@ -1,8 +1,12 @@
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, inject, onTestFinished, test } from "vitest";
+import { createScratch } from "../buildkit/scratch-folder.ts";
+import { startAuthRegistry } from "../registry/auth-registry.ts";
+import { startRegistryProxy } from "../registry/registry-proxy.ts";
 
 const command = new URL("../../bin/of-builder.js", import.meta.url).pathname;
 
@@ -26,9 +30,10 @@ test("a daemon and a registry that are well are told with all that there is to k
   expect(output).toMatch(/^ {2}snapshotter \w+$/m);
   expect(output).toMatch(/^ {2}forgets \S/m);
   expect(output).toMatch(/^ {2}entitlements \S/m);
+  expect(output).toMatch(/^[✔!] git \d+\.\d+/m);
   expect(output).toContain(`✔ a push from ${inject("buildkit")} to ${inject("registry")}`);
   expect(output).toMatch(/^ {2}pushed and read back over plain HTTP$/m);
-  expect(output).toMatch(/^ {2}(deleted again|left there: .*)$/m);
+  expect(output).toMatch(/^✔ the clock of registry 127\.0\.0\.1:\d+\n {2}differs by \d+\.\d s$/m);
   expect(output).toMatch(/^✔ the clock of .*\n {2}differs by \d+\.\d s$/m);
   expect(code).toBe(0);
 });
@@ -46,4 +51,76 @@ test("without a registry the build is tried alone", async () => {
   const { code, output } = await doctor({ BUILDKIT_HOST: inject("buildkit") });
   expect(output).toMatch(/^✔ a build at unix:.*\n {2}→ Set push_repository_url/m);
   expect(code).toBe(0);
+});
+
+test("what a registry lets be deleted is gone after the trial", async () => {
+  await using registry = await startRegistryProxy(inject("registry"));
+  const { code, output } = await doctor({ BUILDKIT_HOST: inject("buildkit"), push_repository_url: registry.host });
+  expect(output).toMatch(/^ {2}deleted again$/m);
+  expect(code).toBe(0);
+  const deleted = registry.asked.find((line) => /^DELETE .* 202$/.test(line))?.split(" ")[1] ?? "";
+  expect(deleted).toMatch(/^\/v2\/of-builder-doctor\/manifests\/sha256:/);
+  expect((await fetch(`http://${registry.host}${deleted}`)).status).toBe(404);
+});
+
+test("a registry that lets nothing be deleted keeps the trial, and that is no fault", async () => {
+  await using registry = await startRegistryProxy(inject("registry"), {
+    answer: ({ method }) =>
+      method === "DELETE" ? { status: 405, body: '{"errors":[{"code":"UNSUPPORTED"}]}' } : undefined,
+  });
+  const { code, output } = await doctor({ BUILDKIT_HOST: inject("buildkit"), push_repository_url: registry.host });
+  expect(output).toMatch(/^ {2}left there: the registry does not let 127.*of-builder-doctor:\w+ be deleted$/m);
+  expect(code).toBe(0);
+});
+
+test.for([
+  { what: "forbids pushes", answer: { status: 403, body: '{"errors":[{"code":"DENIED","message":"read only"}]}' } },
+  { what: "knows nobody", answer: { status: 401, body: '{"errors":[{"code":"UNAUTHORIZED","message":"who?"}]}' } },
+])("a registry that $what is told with what to do", async ({ answer }) => {
+  await using registry = await startRegistryProxy(inject("registry"), {
+    answer: ({ method }) => (method === "POST" ? answer : undefined),
+  });
+  const { code, output } = await doctor({ BUILDKIT_HOST: inject("buildkit"), push_repository_url: registry.host });
+  expect(output).toMatch(/^✖ a push from unix:.*\n {2}the registry refuses: .*\n {2}→ .*(right|account|credential)/m);
+  expect(code).toBe(1);
+});
+
+test("a registry that wants an account is told, and where accounts are looked for", async () => {
+  await using registry = await startAuthRegistry(join(await createScratch(), "registry"));
+  const { code, output } = await doctor({ BUILDKIT_HOST: inject("buildkit"), push_repository_url: registry.host });
+  expect(output).toMatch(/^✖ a push from unix:.*\n {2}.*\n {2}→ .*config\.json/m);
+  expect(code).toBe(1);
+});
+
+test("a registry whose clock goes wrong is told, ahead or behind", async () => {
+  for (const [ms, how] of [
+    [3_600_000, "ahead"],
+    [-3_600_000, "behind"],
+  ] as const) {
+    const headers = () => ({ date: new Date(Date.now() + ms).toUTCString() });
+    await using registry = await startRegistryProxy(inject("registry"), { headers });
+    const { code, output } = await doctor({ BUILDKIT_HOST: inject("buildkit"), push_repository_url: registry.host });
+    const told = new RegExp(
+      `^✖ the clock of registry ${registry.host}\\n {2}is \\d+\\.\\d s ${how}\\n {2}→ .*NTP`,
+      "m",
+    );
+    expect(output).toMatch(told);
+    expect(code).toBe(1);
+  }
+});
+
+test("a daemon whose clock is not ours is told", async () => {
+  const preload = join(await createScratch(), "late.mjs");
+  await writeFile(
+    preload,
+    `const Real = Date;
+globalThis.Date = class extends Real {
+  static now() { return Real.now() - 60_000; }
+  constructor(...given) { super(...(given.length > 0 ? given : [Real.now() - 60_000])); }
+};
+`,
+  );
+  const { code, output } = await doctor({ BUILDKIT_HOST: inject("buildkit"), NODE_OPTIONS: `--import=${preload}` });
+  expect(output).toMatch(/^✖ the clock of unix:.*\n {2}is \d+\.\d s ahead\n {2}→ Let both machines keep time by NTP/m);
+  expect(code).toBe(1);
 });

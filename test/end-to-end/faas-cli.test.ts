@@ -1,7 +1,7 @@
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cp, mkdir, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -15,7 +15,7 @@ import { createInstallation, digestOf, type Installation, type Serving } from ".
  */
 const run = promisify(execFile);
 const programs = (process.env.FAAS_CLI ?? "").split(":").filter((path) => path !== "");
-const clients = programs.map((program) => ({ program, isNew: knowsSecrets(program) }));
+const clients = programs.map((program) => ({ program, version: versionOf(program) }));
 const root = join(import.meta.dirname, "../..");
 const main = join(root, "src/cli/main.ts");
 let installation: Installation;
@@ -78,25 +78,74 @@ interface Result {
   readonly output: string;
 }
 
-/** Versions before 0.18 neither stream nor know build secrets, and build remotely with publish alone. */
-function knowsSecrets(program: string): boolean {
-  return execFileSync(program, ["publish", "--help"]).includes("--builder-public-key");
+function versionOf(program: string): string {
+  return execFileSync(program, ["version", "--short-version"]).toString().trim();
 }
 
-describe.for(clients)("$program", ({ program, isNew }) => {
-  const options = () => ({
-    cwd: folder,
-    env: {
+function isSince(version: string, since: string): boolean {
+  return version.localeCompare(since, "en", { numeric: true }) >= 0;
+}
+
+/** The commands that build remotely, and what they need to. */
+type Command = "publish" | "up" | "build";
+
+/** A place that a step of a build asks before it goes on, which it never may. */
+async function startGate(): Promise<{ port: number; asked: Promise<void> } & Disposable> {
+  const { promise: asked, resolve } = Promise.withResolvers<void>();
+  const server = createServer(() => resolve()).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return { port: portOf(server), asked, [Symbol.dispose]: () => void server.close().closeAllConnections() };
+}
+
+/** A gateway of OpenFaaS that has no functions, and takes all. */
+async function startGateway(): Promise<{ url: string; deployed: string[] } & Disposable> {
+  const deployed: string[] = [];
+  const server = createServer(async (request, response) => {
+    const body = Buffer.concat(await request.toArray());
+    if (request.method !== "GET") deployed.push(`${request.url} ${body}`);
+    response.writeHead(request.method === "GET" ? 404 : 202).end();
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${portOf(server)}`;
+  return { url, deployed, [Symbol.dispose]: () => void server.close().closeAllConnections() };
+}
+
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port;
+}
+
+describe.for(clients)("faas-cli $version, $program", ({ program, version }) => {
+  const knowsSecrets = execFileSync(program, ["publish", "--help"]).includes("--builder-public-key");
+  // Those that stream, but are older than build secrets, drop every error of a stream: nothing that a server can do.
+  const hearsBrokenStreams = knowsSecrets || !isSince(version, "0.17.5");
+  // Since the same version plain build takes the builder from the environment.
+  const commands: readonly Command[] = knowsSecrets ? ["publish", "up", "build"] : ["publish", "up"];
+
+  /** Begins a command that builds remotely. */
+  function begin(
+    command: Command,
+    args: readonly string[],
+    { gateway = "http://127.0.0.1:1", key = "payload-secret" },
+  ) {
+    const url = `${serving.address}/build`;
+    const remote = command === "build" ? [] : ["--remote-builder", url, "--payload-secret", key];
+    const deploying = command === "up" ? ["--gateway", gateway] : [];
+    const env = {
       PATH: `${folder}/bin:${process.env.PATH}`,
       HOME: installation.folder,
       REGISTRY: `${inject("registry")}/live`,
-    },
-  });
-  const remote = () => ["--remote-builder", `${serving.address}/build`, "--payload-secret", "payload-secret"];
+      ...(command === "build" && { OPENFAAS_REMOTE_BUILDER: url, OPENFAAS_PAYLOAD_SECRET: key }),
+    };
+    const stdio = ["ignore", "pipe", "pipe"] as const;
+    return spawn(program, [command, ...args, ...remote, ...deploying], { cwd: folder, env, stdio: [...stdio] });
+  }
 
-  async function faas(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Result> {
-    const { cwd, env: base } = options();
-    const child = spawn(program, args, { cwd, env: { ...base, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  async function faas(
+    command: Command,
+    args: readonly string[],
+    options: Parameters<typeof begin>[2] = {},
+  ): Promise<Result> {
+    const child = begin(command, args, options);
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {
@@ -107,119 +156,104 @@ describe.for(clients)("$program", ({ program, isNew }) => {
     return { code, output };
   }
 
-  /** A stack of one function with a Dockerfile of its own. */
-  async function writeStack(name: string, dockerfile: string, more = ""): Promise<string> {
-    await mkdir(join(folder, name), { recursive: true });
-    await writeFile(join(folder, name, "Dockerfile"), dockerfile);
-    const image = `${inject("registry")}/live/${name}:1`;
-    const text = `version: 1.0
-provider: {name: openfaas, gateway: "http://127.0.0.1:1"}
-functions:
-  ${name}:
-    lang: dockerfile
-    handler: ./${name}
-    image: ${image}
-${more}`;
-    await writeFile(join(folder, `${name}.yml`), text);
-    return `${name}.yml`;
+  /** A stack of functions with Dockerfiles of their own; what is built once is in no other test's cache. */
+  async function writeStack(functions: Readonly<Record<string, string>>, more = ""): Promise<string> {
+    const [file = ""] = Object.keys(functions);
+    const entries = Object.keys(functions).map(
+      (name) =>
+        `  ${name}: {lang: dockerfile, handler: ./${name}, image: "${inject("registry")}/live/${name}:1"${more}}\n`,
+    );
+    for (const [name, text] of Object.entries(functions)) {
+      await mkdir(join(folder, name), { recursive: true });
+      await writeFile(join(folder, name, "Dockerfile"), `FROM busybox\nENV TEST="${version} ${name}"\n${text}`);
+    }
+    const provider = 'version: 1.0\nprovider: {name: openfaas, gateway: "http://127.0.0.1:1"}\n';
+    await writeFile(join(folder, `${file}.yml`), `${provider}functions:\n${entries.join("")}`);
+    return `${file}.yml`;
   }
 
   test("publish --parallel 4 builds and pushes every function", async () => {
-    const { code, output } = await faas(["publish", "-f", "stack.yml", "--parallel", "4", ...remote()]);
-    expect(output).toContain("success building and pushing image");
+    const { code, output } = await faas("publish", ["-f", "stack.yml", "--parallel", "4"]);
+    expect(output).toContain(knowsSecrets ? "success building and pushing image" : "hello");
     expect(code).toBe(0);
     for (const name of ["hello", "shout", "stamp"]) expect(await digestOf(`live/${name}`, "0.1")).toMatch(/^sha256:/);
   });
 
-  test("publish with a failing Dockerfile ends with 1 and says why", async () => {
-    const stack = await writeStack("broken", "FROM busybox\nRUN echo the-reason >&2 && exit 3\n");
-    const { code, output } = await faas(["publish", "-f", stack, ...remote()]);
-    expect(code).toBe(1);
-    expect(output).toMatch(/exit code 3/);
-    expect(output).toContain("the-reason");
-    expect(output).toMatch(/broken/);
+  test("up --parallel 4 builds every function and deploys them to the gateway", async () => {
+    using gateway = await startGateway();
+    const names = ["a", "b", "c", "d", "e"].map((letter) => `up-${letter}`);
+    const stack = await writeStack(Object.fromEntries(names.map((name) => [name, "RUN true\n"])));
+    const { code, output } = await faas("up", ["-f", stack, "--parallel", "4"], { gateway: gateway.url });
+    expect([code, output]).toEqual([0, expect.any(String)]);
+    for (const name of names) {
+      expect(await digestOf(`live/${name}`, "1")).toMatch(/^sha256:/);
+      expect(gateway.deployed.some((line) => line.includes(`live/${name}:1`))).toBe(true);
+    }
   });
 
-  test("publish with a wrong payload secret ends with 1", async () => {
+  test.for(commands)("%s with a failing Dockerfile ends with 1, says why, and deploys nothing", async (command) => {
+    using gateway = await startGateway();
+    const failing = "RUN echo the-reason >&2 && exit 3\n";
+    const stack = await writeStack({ [`broken-${command}`]: failing, [`well-${command}`]: "RUN true\n" });
+    const { code, output } = await faas(command, ["-f", stack, "--parallel", "4"], { gateway: gateway.url });
+    expect(output).toMatch(/exit code:? 3/);
+    expect(output).toContain("the-reason");
+    expect(output).toContain(`broken-${command}`);
+    expect(code).toBe(1);
+    expect(gateway.deployed).toEqual([]);
+  });
+
+  test.for(commands)("%s with a wrong payload secret ends with 1", async (command) => {
     await writeFile(join(folder, "wrong-secret"), "another\n");
-    const args = ["--remote-builder", `${serving.address}/build`, "--payload-secret", "wrong-secret"];
-    const { code, output } = await faas(["publish", "-f", "stack.yml", "--filter", "hello", ...args]);
+    const { code, output } = await faas(command, ["-f", "stack.yml", "--filter", "hello"], { key: "wrong-secret" });
     expect(code).toBe(1);
     expect(output).toMatch(/401|does not fit/);
   });
-
-  // The tests above are all that older versions can do.
-  if (!isNew) return;
 
   describe("in the middle of a build", () => {
     afterEach(async () => {
       serving = await installation.start();
     });
 
-    test.for(["SIGKILL", "SIGTERM"] as const)(
-      "a server that ends by %s is never taken for a success",
-      async (signal) => {
-        const stack = await writeStack("slow", `FROM busybox\nRUN echo ${signal}-begins && sleep 600\n`);
-        const { cwd, env } = options();
-        const child = spawn(program, ["publish", "-f", stack, ...remote()], {
-          cwd,
-          env,
-          stdio: ["ignore", "pipe", "pipe"],
-        });
-        const closed = once(child, "close");
-        child.stderr.resume();
-        let output = "";
-        for await (const text of child.stdout.setEncoding("utf8").iterator({ destroyOnReturn: false })) {
-          output += text;
-          if (output.includes(`${signal}-begins`)) break;
-        }
-        child.stdout.resume();
-        await serving.end(signal);
-        const [code] = await closed;
-        expect(code).not.toBe(0);
-      },
-    );
+    const signals = hearsBrokenStreams ? (["SIGTERM", "SIGKILL"] as const) : (["SIGTERM"] as const);
+    const rows = commands.flatMap((command) => signals.map((signal) => ({ command, signal })));
+    test.for(rows)("$command never takes a server that ends by $signal for a success", async ({ command, signal }) => {
+      using gate = await startGate();
+      using gateway = await startGateway();
+      const name = `slow-${command}-${signal.toLowerCase()}`;
+      const stack = await writeStack({ [name]: `RUN wget -qO- http://127.0.0.1:${gate.port}/\n` });
+      const child = begin(command, ["-f", stack], { gateway: gateway.url });
+      const closed = once(child, "close");
+      child.stdout.resume();
+      child.stderr.resume();
+      await gate.asked;
+      await serving.end(signal);
+      const [code] = await closed;
+      expect(code).toBe(1);
+      expect(gateway.deployed).toEqual([]);
+    });
   });
 
-  test("a build with sealed secrets gets them, and finds the key at /publickey", async () => {
-    await writeFile(join(folder, "token"), "t0p-secret");
-    const dockerfile = `FROM busybox
-RUN --mount=type=secret,id=token,required=true test "$(cat /run/secrets/token)" = t0p-secret && echo got-it
-`;
-    const stack = await writeStack("sealed", dockerfile, "    build_secrets:\n      token: token\n");
-    const { code, output } = await faas(["publish", "-f", stack, ...remote()]);
-    expect(output).toContain("got-it");
-    expect(output).not.toContain("t0p-secret\n");
-    expect(code).toBe(0);
-  });
+  // The tests above are all that older versions can do.
+  if (!knowsSecrets) return;
+
+  test.for(commands)(
+    "%s with build secrets seals them for the key at /publickey, and the build gets them",
+    async (command) => {
+      using gateway = await startGateway();
+      await writeFile(join(folder, "token"), "t0p-secret");
+      const step = `RUN --mount=type=secret,id=token,required=true grep -q ^t0p- /run/secrets/token && echo got-it\n`;
+      const stack = await writeStack({ [`sealed-${command}`]: step }, ", build_secrets: {token: token}");
+      const { code, output } = await faas(command, ["-f", stack], { gateway: gateway.url });
+      expect(output).toContain("got-it");
+      expect(output).not.toContain("t0p-secret");
+      expect(code).toBe(0);
+    },
+  );
 
   test("plain build takes the builder from the environment", async () => {
-    const env = { OPENFAAS_REMOTE_BUILDER: serving.address, OPENFAAS_PAYLOAD_SECRET: "payload-secret" };
-    const { code, output } = await faas(["build", "-f", "stack.yml", "--filter", "stamp"], env);
+    const { code, output } = await faas("build", ["-f", "stack.yml", "--filter", "stamp"]);
     expect(output).toContain("success building and pushing image");
-    expect(code).toBe(0);
-  });
-
-  test("up builds remotely and deploys to the gateway", async () => {
-    const seen: string[] = [];
-    const gateway = createServer((request, response) => {
-      let body = "";
-      request.setEncoding("utf8").on("data", (text) => {
-        body += text;
-      });
-      request.on("end", () => {
-        seen.push(`${request.method} ${request.url} ${body}`);
-        response.writeHead(request.method === "GET" ? 404 : 202).end();
-      });
-    }).listen(0, "127.0.0.1");
-    await once(gateway, "listening");
-    const url = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`;
-    const args = ["up", "-f", "stack.yml", "--filter", "hello", "--gateway", url, ...remote()];
-    const { code, output } = await faas(args);
-    gateway.close();
-    gateway.closeAllConnections();
-    expect(output).toContain("success building and pushing image");
-    expect(seen.some((line) => /system\/functions .*live\/hello:0\.1/.test(line))).toBe(true);
     expect(code).toBe(0);
   });
 });

@@ -1,9 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ask } from "../database/scratch.ts";
+import { ask, eventually } from "../database/scratch.ts";
 import { examplesOf } from "../github-server/deliveries.ts";
-import { createInstallation, type Installation, type Serving } from "./serving.ts";
+import { createInstallation, type Installation, type Serving, stackOf } from "./serving.ts";
 
 let installation: Installation;
 let serving: Serving;
@@ -13,6 +13,18 @@ beforeAll(async () => {
   serving = await installation.start();
 });
 afterAll(() => installation[Symbol.asyncDispose]());
+
+const obeyed = [
+  "push",
+  "ping",
+  "installation",
+  "installation_repositories",
+  "repository",
+  "check_run",
+  "check_suite",
+  "pull_request",
+  "issue_comment",
+];
 
 const post = (body: Buffer | string, headers: Record<string, string>, path = "/github-event") =>
   fetch(`${serving.address}${path}`, { method: "POST", headers, body });
@@ -51,7 +63,7 @@ test("a body that is no JSON is 400", async () => {
   expect((await post(body, headers)).status).toBe(400);
 });
 
-test.for(["ping", "star", "installation", "pull_request"])(
+test.for(["ping", "star", "installation", "issues"])(
   "the event %s is stored, answered 202 and ignored with a reason",
   async (event) => {
     const before = await stored();
@@ -63,11 +75,36 @@ test.for(["ping", "star", "installation", "pull_request"])(
   },
 );
 
+test("GitHub's own examples of every event that is obeyed are taken, and whatever they start ends", async () => {
+  await using obeying = await createInstallation({ build_branch: "**", build_tags: "**" });
+  const server = await obeying.start();
+  const counts = new Map<string, number>();
+  for (const event of obeyed) {
+    for (const example of examplesOf(event)) {
+      const answer = await obeying.github.deliver(`${server.address}/github-event`, example, { event });
+      expect([event, answer.status]).toEqual([event, 202]);
+      const { accepted } = (await answer.json()) as { accepted: boolean };
+      if (accepted) counts.set(event, (counts.get(event) ?? 0) + 1);
+    }
+  }
+  const rows = (sql: string) => ask(obeying.settings.DATABASE_URL ?? "", sql);
+  expect(Object.fromEntries(counts)).toEqual({ push: 3, pull_request: 7 });
+  const kept = await rows("select event, count(*)::integer as count from delivery group by event");
+  expect(new Map(kept.map(({ event, count }) => [event, count]))).toEqual(
+    new Map(obeyed.map((event) => [event, examplesOf(event).length])),
+  );
+  // None of their repositories is here, and some push to the same branch.
+  const ended = () => rows("select state from push where ended_at is not null");
+  await eventually(async () => (await ended()).length === 10);
+  const states = (await ended()).map(({ state }) => String(state));
+  expect(states.filter((state) => !["error", "cancelled"].includes(state))).toEqual([]);
+});
+
 test("W13 a tag and a deleted branch are ignored with the reason", async () => {
   const payload = examplesOf("push")[0];
   const zero = "0".repeat(40);
   const rows = [
-    [{ ...payload, ref: "refs/tags/v1" }, "tags are not built"],
+    [{ ...payload, ref: "refs/tags/v1" }, "build_tags has none of this name"],
     [{ ...payload, ref: "refs/heads/main", deleted: true, after: zero }, "was deleted"],
   ] as const;
   for (const [body, reason] of rows) {
@@ -84,6 +121,21 @@ test("the server answers /healthz with OK, and names what it serves on every oth
   expect(await ready.json()).toMatchObject({ ready: true, parts: { database: "ok", buildkit: "ok" } });
   expect((await fetch(`${serving.address}/x`)).status).toBe(404);
   expect((await fetch(`${serving.address}/build`)).status).toBe(405);
+});
+
+test("W13 the first push of a new branch is built: it says that the branch was nothing before", async () => {
+  await using branches = await createInstallation({ build_branch: "main=production,feature/*=staging" });
+  const { github } = branches;
+  const server = await branches.start();
+  const files = stackOf({ one: "FROM busybox\nRUN echo new > /new\n" });
+  await github.createRepository("Alice", "fns", { files, branch: "main" });
+  const sha = await github.commit("Alice", "fns", { files, branch: "feature/new" });
+  const payload = { ...github.pushPayload({ owner: "Alice", name: "fns", sha, branch: "feature/new" }) };
+  const first = { ...payload, before: "0".repeat(40), created: true, commits: [] };
+  expect((await github.deliver(`${server.address}/github-event`, first)).status).toBe(202);
+  expect((await branches.ended(sha)).one).toMatch(/^success: /);
+  const runs = await ask(branches.settings.DATABASE_URL ?? "", "select before, environment, state from push");
+  expect(runs).toEqual([{ before: null, environment: "staging", state: "success" }]);
 });
 
 test("only owners of the list in customers_path are built, whatever their case, as soon as it is given", async () => {

@@ -1,17 +1,22 @@
+import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { type BuildOrder, createBuilder } from "of-builder";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { createInstallation, digestOf, type Installation, type Serving } from "./serving.ts";
 
+const main = join(import.meta.dirname, "../../src/cli/main.ts");
 let installation: Installation;
+let keyFile: string;
 let serving: Serving;
 let folder: string;
 
 beforeAll(async () => {
   installation = await createInstallation();
   await writeFile(join(installation.folder, "secrets", "payload-secret"), "library secret");
+  keyFile = join(installation.folder, "secrets", "build-secrets-key");
   serving = await installation.start();
   folder = await mkdtemp(join(tmpdir(), "of-builder-library-"));
   await writeFile(join(folder, "Dockerfile"), "FROM busybox\nARG WHO\nRUN echo hello $WHO | tr a-z A-Z\n");
@@ -36,6 +41,24 @@ test.for(["BuildKit", "a server"] as const)("a Node program builds a folder on %
   });
   expect(printed.join("")).toContain(`HELLO ${place.toUpperCase()}`);
   expect(digest).toBe(await digestOf(name, "1"));
+});
+
+test.for(["BuildKit", "a server"] as const)("a Node program gives secrets to a build on %s", async (place) => {
+  await promisify(execFile)(process.execPath, [main, "keygen", "-o", keyFile]).catch(() => undefined);
+  const names = await mkdtemp(join(tmpdir(), "of-builder-library-"));
+  try {
+    const steps = ["text", "bytes"].map(
+      (id) => `RUN --mount=type=secret,id=${id},required=true grep -q "^secret ${id}$" /run/secrets/${id}\n`,
+    );
+    await writeFile(join(names, "Dockerfile"), `FROM busybox\nARG WHO=${place}\n${steps.join("")}`);
+    using builder = builders[place]();
+    const secrets = { text: "secret text", bytes: Buffer.from("secret bytes") };
+    // In this order: what was built with them is in the cache.
+    await expect(builder.build({ context: names, image: "x/y", push: false })).rejects.toThrow();
+    await builder.build({ context: names, image: "x/y", push: false, secrets });
+  } finally {
+    await rm(names, { recursive: true });
+  }
 });
 
 test.for(["BuildKit", "a server"] as const)("a build on %s can be cancelled while it runs", async (place) => {

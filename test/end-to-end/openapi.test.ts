@@ -3,8 +3,11 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { createApiToken } from "../../src/compose/api-token.ts";
 import { buildConfigSchema } from "../../src/model/build-api.ts";
 import { archive } from "../contexts/archives.ts";
+import { pushOf } from "../database/runs.ts";
+import { ask } from "../database/scratch.ts";
 import { createInstallation, type Installation, type Serving } from "./serving.ts";
 
 interface Operation {
@@ -44,9 +47,9 @@ const signed = (body: Buffer, more: Record<string, string> = {}) => ({
   headers: { "x-build-signature": `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`, ...more },
 });
 
-/** Holds one answer against the document, and answers its status. */
-async function hold(path: string, init: RequestInit = {}): Promise<number> {
-  const response = await fetch(`${serving.address}${path}`, init);
+/** Holds one answer against the document, and answers its status. Names in the path stand for themselves. */
+async function hold(path: string, init: RequestInit = {}, query = ""): Promise<number> {
+  const response = await fetch(`${serving.address}${path.replaceAll(/[{}]/g, "")}${query}`, init);
   const method = (init.method ?? "GET").toLowerCase();
   const told = document.paths[path]?.[method]?.responses[response.status];
   expect(told, `${method} ${path} may answer ${response.status}`).toBeDefined();
@@ -62,7 +65,7 @@ async function hold(path: string, init: RequestInit = {}): Promise<number> {
 }
 
 function valuesOf(text: string, type: string): unknown[] {
-  if (type === "text/plain") return [text];
+  if (["text/plain", "text/event-stream"].includes(type) && !text.includes("data: {")) return [text];
   if (type === "application/json") return [JSON.parse(text)];
   const lines = text.split("\n").map((line) => line.replace(/^(?:event: .*|data: )/, ""));
   return lines.filter((line) => line !== "").map((line) => JSON.parse(line));
@@ -110,6 +113,43 @@ test("a delivery that is taken is answered as the document says", async () => {
   for (const path of ["/github-event", "/webhook"]) {
     expect(await hold(path, { method: "POST", body, headers })).toBe(202);
   }
+});
+
+test("the API of pushes answers as the document says", async () => {
+  const { DATABASE_URL: database = "", secret_mount_path: folder = "" } = installation.settings;
+  const { token } = await createApiToken(folder, { name: "all", scopes: ["read", "write"] });
+  const reader = await createApiToken(folder, { name: "reader", scopes: ["read"] });
+  await ask(
+    database,
+    `insert into push (id, owner, repository, repository_id, branch, ref, sha, kind, force, work, state, ended_at)
+    values ('id', 'alice', 'fns', '1', 'main', 'refs/heads/main', 'abc', 'push', false, $1, 'success', now())`,
+    [JSON.stringify({ push: pushOf({ delivery: "id" }) })],
+  );
+  await ask(database, "insert into push_function (push_id, function) values ('id', 'name')");
+  const as = (given: string, more: RequestInit = {}) => ({
+    ...more,
+    headers: { authorization: `Bearer ${given}`, ...more.headers },
+  });
+  const json = { "content-type": "application/json" };
+  const log = "/api/pushes/{id}/functions/{name}/log";
+  const rows: readonly (readonly [string, RequestInit, number])[] = [
+    ["/api/pushes", {}, 401],
+    ["/api/pushes", as(token), 200],
+    ["/api/pushes", as("wrong"), 401],
+    ["/api/pushes/{id}", as(token), 200],
+    [log, as(token), 200],
+    [log, as(token, { headers: { accept: "text/event-stream" } }), 200],
+    ["/api/pushes/{id}/cancel", as(token, { method: "POST" }), 200],
+    ["/api/pushes/{id}/cancel", as(reader.token, { method: "POST" }), 403],
+    ["/api/pushes/{id}/rebuild", as(token, { method: "POST", body: "{}", headers: json }), 202],
+    ["/api/pushes/{id}/rebuild", as(token, { method: "POST", body: "[]", headers: json }), 400],
+  ];
+  for (const [path, init, status] of rows) expect([path, await hold(path, init)]).toEqual([path, status]);
+  const [push] = await ask(database, "select log_key from push where id = 'id'");
+  expect(await hold("/logs/{id}/{name}", {}, `?key=${push?.log_key}`)).toBe(200);
+  expect(await hold("/logs/{id}/{name}", {}, "?key=wrong")).toBe(404);
+  await ask(database, "delete from push where id = 'id'");
+  for (const path of ["/api/pushes/{id}", log]) expect(await hold(path, as(token))).toBe(404);
 });
 
 test("every path that is served is in the document, and was asked for above", async () => {

@@ -1,7 +1,8 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { createInstallation, digestOf, type Installation, type Serving } from "./serving.ts";
 
@@ -19,17 +20,28 @@ afterAll(() => installation[Symbol.asyncDispose]());
 /** A folder with a stack of functions by their Dockerfiles; answers what `of-builder remote-build` says. */
 async function remoteBuild(
   dockerfiles: Readonly<Record<string, string>>,
-  { args = [], env = {} }: { args?: readonly string[]; env?: Readonly<Record<string, string>> } = {},
+  {
+    args = [],
+    env = {},
+    secrets = {},
+  }: {
+    args?: readonly string[];
+    env?: Readonly<Record<string, string>>;
+    /** Files of build secrets by id. */
+    secrets?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<{ code: number; output: string }> {
   const folder = join(installation.folder, `stack-${Object.keys(dockerfiles).join("-")}`);
   const functions = Object.keys(dockerfiles).map(
-    (name) => `  ${name}: {lang: dockerfile, handler: ./${name}, image: "${inject("registry")}/remote/${name}:1"}\n`,
+    (name) =>
+      `  ${name}: {lang: dockerfile, handler: ./${name}, image: "${inject("registry")}/remote/${name}:1", build_secrets: ${JSON.stringify(secrets)}}\n`,
   );
   for (const [name, text] of Object.entries(dockerfiles)) {
     await mkdir(join(folder, name), { recursive: true });
     await writeFile(join(folder, name, "Dockerfile"), text);
   }
   await writeFile(join(folder, "stack.yml"), `provider: {name: openfaas}\nfunctions:\n${functions.join("")}`);
+  await writeFile(join(folder, "token-file"), "t0p-secret");
   await writeFile(join(folder, "payload-secret"), "remote secret");
   await writeFile(join(folder, "wrong-secret"), "another secret");
   const child = spawn(process.execPath, [main, "remote-build", ...args], {
@@ -48,6 +60,49 @@ async function remoteBuild(
 }
 
 const secret = ["--payload-secret", "payload-secret"];
+
+/** Passes where the secret is what it has to be; its value is not in the command, and no other test has it cached. */
+const needsToken = (name: string) => ({
+  [name]: `FROM busybox
+RUN --mount=type=secret,id=token,required=true grep -q ^t0p- /run/secrets/token && echo ${name} got it
+`,
+});
+
+test("build secrets are sealed for the key that the server tells, or that is named", async () => {
+  const keyFile = join(installation.folder, "secrets", "build-secrets-key");
+  const args = ["--url", serving.address, ...secret, "--secret", "id=token,env=TOKEN"];
+  const env = { TOKEN: "t0p-secret" };
+  const without = await remoteBuild(needsToken("keyless"), { args, env });
+  expect(without.output).toContain("this server has no key for build secrets");
+  expect(without.code).toBe(1);
+
+  await promisify(execFile)(process.execPath, [main, "keygen", "-o", keyFile]);
+  const asked = await remoteBuild(needsToken("sealed"), { args, env });
+  expect(asked.output).toMatch(/got it/);
+  expect(asked.output).not.toContain(env.TOKEN);
+  expect(asked.code).toBe(0);
+  expect(JSON.stringify(serving.log)).not.toContain(env.TOKEN);
+
+  const named = [...args, "--builder-public-key", `${keyFile}.pub`];
+  expect((await remoteBuild(needsToken("named"), { args: named, env })).code).toBe(0);
+  const other = join(installation.folder, "other-key");
+  await promisify(execFile)(process.execPath, [main, "keygen", "-o", other]);
+  const wrong = await remoteBuild(needsToken("wrong"), {
+    args,
+    env: { ...env, OPENFAAS_BUILDER_PUBLIC_KEY: await readFile(`${other}.pub`, "utf8") },
+  });
+  expect(wrong.output).toContain("names no key of this server");
+  expect(wrong.code).toBe(1);
+});
+
+test("files of build_secrets in the stack are sealed, too", async () => {
+  const args = ["--url", serving.address, ...secret];
+  const secrets = { token: "token-file" };
+  expect((await remoteBuild(needsToken("stacked"), { args, secrets })).code).toBe(0);
+  const missing = await remoteBuild(needsToken("missing"), { args, secrets: { token: "absent" } });
+  expect(missing.output).toContain('build secret "token"');
+  expect(missing.code).not.toBe(0);
+});
 
 test("the functions of a stack are built by the server and pushed", async () => {
   const args = ["--url", serving.address, ...secret, "--parallel", "2"];

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { inject } from "vitest";
+import { askRegistry } from "../ask-registry.ts";
 import { createScratch, createTestDatabase } from "../database/scratch.ts";
 import { type GithubServer, startGithubServer } from "../github-server/server.ts";
 
@@ -15,10 +16,21 @@ export interface Installation extends AsyncDisposable {
   readonly settings: Record<string, string>;
   /** Starts the server, and answers when it is ready. */
   start(): Promise<Serving>;
+  /** Starts a worker, `of-builder worker`, and answers when it is ready. */
+  startWorker(): Promise<Serving>;
   /** Delivers the push of a commit; answers what the server said. */
-  push(serving: Serving, commit: { name?: string; sha: string; branch?: string; guid?: string }): Promise<Answer>;
+  push(serving: Serving, commit: PushedCommit): Promise<Answer>;
   /** Waits until the stack's status of a commit is final, and answers all its newest statuses as `state: description`. */
   ended(sha: string): Promise<Readonly<Record<string, string>>>;
+}
+
+interface PushedCommit {
+  readonly name?: string;
+  readonly sha: string;
+  readonly branch?: string;
+  readonly guid?: string;
+  /** Unix seconds, by which pushes of a branch are told apart; that of GitHub's example where absent. */
+  readonly pushedAt?: number;
 }
 
 export interface Serving {
@@ -58,6 +70,8 @@ export async function createInstallation(settings: Readonly<Record<string, strin
     github_api_url: github.apiUrl,
     secret_mount_path: join(folder, "secrets"),
     DOCKER_CONFIG: join(folder, "docker"),
+    report_with: "statuses",
+    report_interval: "0",
     retry_first_ms: "20",
     retry_attempts: "2",
     log_level: "debug",
@@ -71,13 +85,20 @@ export async function createInstallation(settings: Readonly<Record<string, strin
     folder,
     settings: all,
     async start() {
-      const serving = await startServing(all);
+      const serving = await startServing("serve", all);
       started.push(serving);
       return serving;
     },
-    async push({ address }, { name = "fns", sha, branch, guid }) {
+    async startWorker() {
+      const serving = await startServing("worker", all);
+      started.push(serving);
+      return serving;
+    },
+    async push({ address }, { name = "fns", sha, branch, guid, pushedAt }) {
       const payload = github.pushPayload({ owner, name, sha, ...(branch && { branch }) });
-      const answer = await github.deliver(`${address}/github-event`, payload, { event: "push", ...(guid && { guid }) });
+      const repository = { ...(payload.repository as object), ...(pushedAt && { pushed_at: pushedAt }) };
+      const delivered = { event: "push", ...(guid && { guid }) };
+      const answer = await github.deliver(`${address}/github-event`, { ...payload, repository }, delivered);
       return { status: answer.status, body: (await answer.json()) as Answer["body"] };
     },
     async ended(sha) {
@@ -94,9 +115,9 @@ export async function createInstallation(settings: Readonly<Record<string, strin
   };
 }
 
-async function startServing(settings: Readonly<Record<string, string>>): Promise<Serving> {
+async function startServing(command: "serve" | "worker", settings: Readonly<Record<string, string>>): Promise<Serving> {
   const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...settings };
-  const child = spawn(process.execPath, [main, "serve"], { env, stdio: ["ignore", "inherit", "pipe"] });
+  const child = spawn(process.execPath, [main, command], { env, stdio: ["ignore", "inherit", "pipe"] });
   const log: Record<string, unknown>[] = [];
   const waiting = new Set<() => void>();
   const lines = createInterface({ input: child.stderr });
@@ -118,8 +139,8 @@ async function startServing(settings: Readonly<Record<string, string>>): Promise
       child.once("exit", fail);
       check();
     });
-  await logged("of-builder is ready");
-  const address = String(log.find(({ msg }) => msg === "of-builder is ready")?.address);
+  await logged(" is ready");
+  const address = String(log.find(({ msg }) => String(msg).endsWith(" is ready"))?.address);
   return {
     address,
     process: child,
@@ -141,10 +162,15 @@ export function stackOf(dockerfiles: Readonly<Record<string, string>>): Record<s
   return { "stack.yml": `provider: {name: openfaas}\nfunctions:\n${functions.join("")}`, ...Object.fromEntries(files) };
 }
 
+/** What requests of POST /build have left in the server's temporary folders. */
+export async function leftBodies({ folder }: Pick<Installation, "folder">): Promise<readonly string[]> {
+  const paths = await readdir(join(folder, "data", "temporary"), { recursive: true });
+  return paths.filter((path) => basename(path).startsWith("build-"));
+}
+
 /** The digest that the run's registry has for an image, or undefined. */
 export async function digestOf(repository: string, tag: string): Promise<string | undefined> {
-  const accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
   const url = `http://${inject("registry")}/v2/${repository}/manifests/${tag}`;
-  const answer = await fetch(url, { method: "HEAD", headers: { accept } });
+  const answer = await askRegistry(url, { method: "HEAD" });
   return answer.headers.get("docker-content-digest") ?? undefined;
 }

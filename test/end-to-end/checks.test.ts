@@ -1,0 +1,104 @@
+import { expect, test } from "vitest";
+import type { CheckRun } from "../github-server/checks.ts";
+import { createInstallation, type Installation, owner, stackOf } from "./serving.ts";
+
+const good = "FROM busybox\nRUN echo good > /good\n";
+const broken = "from busybox\nRUN echo fine\nRUN echo lost >&2 && exit 7\n";
+const checks = { report_with: "checks" };
+
+const create = (installation: Installation, files: Record<string, string>) =>
+  installation.github.createRepository(owner, "fns", { files, branch: "main" });
+
+/** Waits until the stack's check of a commit has ended, and answers all its checks by name. */
+async function ended({ github }: Installation, sha: string): Promise<Readonly<Record<string, CheckRun>>> {
+  await github.checks.until(({ latest }) => latest(sha).get("stack-deploy")?.status === "completed");
+  return Object.fromEntries(github.checks.latest(sha));
+}
+
+test("a push becomes a check of the stack and one of each function, with log, lines at fault and buttons", async () => {
+  await using installation = await createInstallation(checks);
+  const { github } = installation;
+  const serving = await installation.start();
+  const stack = stackOf({ good, bad: broken });
+  const text = stack["stack.yml"]?.replace("image: good:1", "image: good:1, lable: {a: b}") ?? "";
+  const { sha } = await create(installation, { ...stack, "stack.yml": text });
+  await installation.push(serving, { sha, branch: "main" });
+  const { good: fine, bad, "stack-deploy": whole } = await ended(installation, sha);
+
+  expect(fine).toMatchObject({ status: "completed", conclusion: "success" });
+  expect(fine?.title).toMatch(/^Built in \d+\.\d s/);
+  expect(fine?.summary).toMatch(/\| digest \| `sha256:[0-9a-f]{64}` \|/);
+  expect(fine?.text).toContain("RUN echo good > /good");
+
+  expect(bad).toMatchObject({ status: "completed", conclusion: "failure" });
+  expect(bad?.title).toMatch(/^bad\/Dockerfile:3 .*exit code 7/);
+  expect(bad?.text).toMatch(/ lost\n/);
+  expect(bad?.actions.map(({ identifier }) => identifier)).toEqual(["rerun-failed", "rebuild-all"]);
+  expect(bad?.annotations).toMatchObject([
+    { path: "bad/Dockerfile", start_line: 3, annotation_level: "failure" },
+    { path: "bad/Dockerfile", start_line: 1, annotation_level: "warning" },
+  ]);
+
+  expect(whole).toMatchObject({ conclusion: "failure", title: "1 of 2 functions failed: bad" });
+  expect(whole?.summary).toMatch(/❌ \| `bad` \|[\s\S]*✅ \| `good` \| built/);
+  expect(whole?.annotations).toMatchObject([{ path: "stack.yml", annotation_level: "warning" }]);
+  expect(github.checks.all).toHaveLength(3);
+  expect(github.statuses.all).toEqual([]);
+});
+
+test("an installation that permits no checks is shown statuses by themselves", async () => {
+  await using installation = await createInstallation(checks);
+  const { github } = installation;
+  github.grant({ contents: "read", metadata: "read", statuses: "write" });
+  const serving = await installation.start();
+  const { sha } = await create(installation, stackOf({ good }));
+  await installation.push(serving, { sha, branch: "main" });
+  expect(await installation.ended(sha)).toMatchObject({
+    "stack-deploy": expect.stringMatching(/^success/),
+    good: expect.stringMatching(/^success/),
+  });
+  expect(github.checks.all).toEqual([]);
+  // It is found out once, and remembered.
+  const refused = github.calls.filter((call) => call.includes("access_tokens")).length - github.issued.length;
+  expect(refused).toBe(1);
+});
+
+test("a server that is killed between the creation of a check and its note of that leaves one check", async () => {
+  await using installation = await createInstallation(checks);
+  const { github } = installation;
+  const first = await installation.start();
+  const { sha } = await create(installation, stackOf({ good }));
+  // The listener is asked before the answer is sent: the server never learns of the check.
+  const killed = new Promise<void>((resolve) => {
+    const forget = github.checks.onChange(() => {
+      forget();
+      first.process.kill("SIGKILL");
+      resolve();
+    });
+  });
+  await installation.push(first, { sha, branch: "main" });
+  await killed;
+  await first.end("SIGKILL");
+  expect(github.checks.all).toHaveLength(1);
+  await installation.start();
+  const { "stack-deploy": whole, good: fine } = await ended(installation, sha);
+  expect([whole?.conclusion, fine?.conclusion]).toEqual(["success", "success"]);
+  expect(github.checks.all.filter(({ name }) => name === "stack-deploy")).toHaveLength(1);
+});
+
+test("a stack of 100 functions meets no limit, and shows its end and those of the failed ones", async () => {
+  await using installation = await createInstallation({ ...checks, report_interval: "50ms", max_inflight: "8" });
+  const { github } = installation;
+  // A twentieth of GitHub's minute and second.
+  github.limit({ writes: { max: 80, inMs: 3_000 }, pauseMs: 45 });
+  const serving = await installation.start();
+  const names = Array.from({ length: 100 }, (_, at) => `fn${at}`);
+  const dockerfiles = names.map((name, at) => [name, at % 25 === 0 ? "FROM busybox\nRUN exit 3\n" : "FROM busybox\n"]);
+  const { sha } = await create(installation, stackOf(Object.fromEntries(dockerfiles)));
+  await installation.push(serving, { sha, branch: "main" });
+  const shown = await ended(installation, sha);
+  expect(Object.keys(shown).toSorted()).toEqual(["fn0", "fn25", "fn50", "fn75", "stack-deploy"]);
+  expect(shown["stack-deploy"]?.title).toBe("4 of 100 functions failed: fn0, fn25, fn50, fn75");
+  expect(shown["stack-deploy"]?.summary?.match(/✅/g)).toHaveLength(96);
+  expect(github.refusals).toEqual([]);
+});

@@ -1,0 +1,184 @@
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { ask, eventually } from "../database/scratch.ts";
+import { createInstallation, digestOf, type Installation, owner, type Serving, stackOf } from "./serving.ts";
+
+/** Each image bears the moment of its build: whoever builds it again without need gets another digest. */
+const stamped = "FROM busybox\nARG ONCE\nRUN date +%s.%N > /built && cat /proc/sys/kernel/random/uuid >> /built\n";
+const slow = `${stamped}RUN sleep 2\n`;
+
+let installation: Installation;
+let server: Serving;
+const rows = (sql: string, values: unknown[] = []) => ask(installation.settings.DATABASE_URL ?? "", sql, values);
+const create = (name: string, files: Record<string, string>) =>
+  installation.github.createRepository(owner, name, { files: { ...files, "README.md": name }, branch: "main" });
+const runOf = (sha: string) =>
+  eventually(async () => {
+    const [run] = await rows("select * from push where sha = $1 and ended_at is not null", [sha]);
+    return run;
+  });
+const building = (sha: string) =>
+  eventually(async () => {
+    const [row] = await rows(
+      `select executor_id as executor from push join dbos.workflow_status on workflow_uuid = push.id
+      where sha = $1 and exists (select from push_function where push_id = push.id and state = 'running')`,
+      [sha],
+    );
+    return row?.executor;
+  });
+
+beforeAll(async () => {
+  installation = await createInstallation({
+    worker: "false",
+    worker_port: "0",
+    docker_mirror: inject("registry"),
+  });
+  server = await installation.start();
+});
+afterAll(() => installation[Symbol.asyncDispose]());
+
+test("a server that only takes pushes stores them until a worker builds them", async () => {
+  const { sha } = await create("waits", stackOf({ one: stamped }));
+  expect((await installation.push(server, { name: "waits", sha, branch: "main" })).status).toBe(202);
+  expect(await rows("select state from push where sha = $1", [sha])).toEqual([{ state: "queued" }]);
+
+  const worker = await installation.startWorker();
+  expect((await installation.ended(sha)).one).toMatch(/^success: /);
+  expect(await runOf(sha)).toMatchObject({ state: "success", description: expect.stringContaining("1 function") });
+  const functions = await rows("select function, state, digest from push_function");
+  expect(functions).toEqual([{ function: "one", state: "built", digest: expect.stringMatching(/^sha256:/) }]);
+  expect(await (await fetch(`${worker.address}/healthz`)).text()).toBe("OK");
+  expect((await fetch(`${worker.address}/ready`)).status).toBe(200);
+  expect(await (await fetch(`${worker.address}/metrics`)).text()).toContain("of_builder_");
+  expect((await fetch(`${worker.address}/build`, { method: "POST" })).status).toBe(404);
+  expect(await worker.end("SIGTERM")).toBe(0);
+});
+
+test("what a killed worker was at, another one finishes; what was built is not built again", async () => {
+  const { sha } = await create("killed", stackOf({ one: stamped, two: slow }));
+  const first = await installation.startWorker();
+  await installation.push(server, { name: "killed", sha, branch: "main" });
+  await eventually(async () => {
+    const ended =
+      "select from push_function join push on id = push_id where sha = $1 and push_function.state = 'built'";
+    return (await rows(ended, [sha])).length > 0;
+  });
+  await first.end("SIGKILL");
+  const tag = `1-main-${sha.slice(0, 7)}`;
+  const built = await digestOf("alice/killed-one", tag);
+  const second = await installation.startWorker();
+  expect(Object.values(await installation.ended(sha)).map((text) => text.split(":")[0])).toEqual(
+    Array(3).fill("success"),
+  );
+  expect(await digestOf("alice/killed-one", tag)).toBe(built);
+  await second.logged("took over the stories of a dead executor");
+  expect(await second.end("SIGTERM")).toBe(0);
+});
+
+test("workers find what was pushed, and do what was asked for, while no server runs", async () => {
+  const { sha } = await create("serverless", stackOf({ one: stamped }));
+  installation.settings.sweep_interval = "200ms";
+  expect(await server.end("SIGTERM")).toBe(0);
+  const worker = await installation.startWorker();
+  const { github } = installation;
+  const payload = github.pushPayload({ owner, name: "serverless", sha, branch: "main" });
+  await github.hook.send(payload);
+  expect((await installation.ended(sha)).one).toMatch(/^success: /);
+
+  const run = await runOf(sha);
+  github.writers.add("maintainer");
+  const check_run = { external_id: `${run?.id}/stack-deploy`, app: { id: Number(github.appId) } };
+  const asked = { requested_action: { identifier: "rebuild-all" }, check_run, sender: { login: "maintainer" } };
+  const { repository, installation: app } = payload;
+  await github.hook.send(
+    { action: "requested_action", ...asked, repository, installation: app },
+    { event: "check_run" },
+  );
+  await eventually(async () => {
+    const rebuilt = "select from push where sha = $1 and kind = 'rebuild' and state = 'success'";
+    return (await rows(rebuilt, [sha])).length === 1;
+  });
+  expect(await worker.end("SIGTERM")).toBe(0);
+  server = await installation.start();
+});
+
+test("a rolling restart of server and workers under pushes loses nothing, and builds nothing twice", async () => {
+  const names = ["roll-1", "roll-2", "roll-3", "roll-4", "roll-5", "roll-6"];
+  const files = stackOf({ one: slow });
+  const shas = new Map(await Promise.all(names.map(async (name) => [name, (await create(name, files)).sha] as const)));
+  let [one, two] = [await installation.startWorker(), await installation.startWorker()];
+  const push = async (name: string) =>
+    expect((await installation.push(server, { name, sha: shas.get(name) ?? "", branch: "main" })).status).toBe(202);
+
+  for (const name of names.slice(0, 3)) await push(name);
+  await building(shas.get("roll-1") ?? "");
+  expect(await one.end("SIGTERM")).toBe(0);
+  one = await installation.startWorker();
+  await push("roll-4");
+  expect(await server.end("SIGTERM")).toBe(0);
+  server = await installation.start();
+  await push("roll-5");
+  expect(await two.end("SIGTERM")).toBe(0);
+  two = await installation.startWorker();
+  await push("roll-6");
+
+  for (const sha of shas.values()) expect((await installation.ended(sha)).one).toMatch(/^success: /);
+  const ids = [...shas.values()];
+  const runs = "select state, count(*)::integer as runs from push where sha = any($1) group by state";
+  expect(await rows(runs, [ids])).toEqual([{ state: "success", runs: names.length }]);
+  // A build step that was remembered is the only one of its function.
+  const steps = await rows(
+    `select split_part(workflow_uuid, '/', 1) as id, count(*)::integer as builds from dbos.operation_outputs
+    join push on push.id = split_part(workflow_uuid, '/', 1)
+    where function_name like 'build%' and sha = any($1) group by 1`,
+    [ids],
+  );
+  expect(steps.map(({ builds }) => builds)).toEqual(Array(names.length).fill(1));
+  for (const [name, sha] of shas) {
+    const [row] = await rows("select digest from push_function join push on id = push_id where sha = $1", [sha]);
+    expect(await digestOf(`alice/${name}-one`, `1-main-${sha.slice(0, 7)}`)).toBe(row?.digest);
+  }
+  await Promise.all([one.end("SIGTERM"), two.end("SIGTERM")]);
+});
+
+test("a branch under constant pushes finishes one build, and its image only moves forward", async () => {
+  installation.settings.max_superseded = "2";
+  const worker = await installation.startWorker();
+  const restarted = server;
+  server = await installation.start();
+  await restarted.end("SIGTERM");
+  const { sha: first } = await create("busy", stackOf({ one: `${slow}RUN sleep 2 # 0\n` }));
+  const shas = [first];
+  const push = (sha: string) =>
+    installation.push(server, { name: "busy", sha, branch: "main", pushedAt: 1_700_000_000 + shas.indexOf(sha) });
+  await push(first);
+  await building(first);
+  for (let index = 1; index <= 4; index++) {
+    const files = { "one/Dockerfile": `${slow}RUN sleep 2 # ${index}\n` };
+    const sha = await installation.github.commit(owner, "busy", { files, branch: "main" });
+    shas.push(sha);
+    await push(sha);
+    await building(sha);
+  }
+  const runs = await Promise.all(shas.map(runOf));
+  // Two are cancelled, the third may finish, the fourth is cancelled beside it, the newest finishes.
+  expect(runs.map(({ state }) => state)).toEqual(["cancelled", "cancelled", "success", "cancelled", "success"]);
+  expect(runs[0]).toMatchObject({ description: `superseded by ${shas[1]?.slice(0, 7)}: one` });
+  const ended = await installation.ended(first);
+  expect(ended["stack-deploy"]).toBe(`error: cancelled: superseded by ${shas[1]?.slice(0, 7)}: one`);
+  const [branch] = await rows("select sha from function_build where repository = 'busy'");
+  expect(branch).toEqual({ sha: shas.at(-1) });
+
+  // A delivery that comes late is of a commit that is not the head any more.
+  const late = await installation.push(server, { name: "busy", sha: first, branch: "main", pushedAt: 1_699_999_999 });
+  expect(late.status).toBe(202);
+  const [again] = await eventually(async () => {
+    const found = await rows("select state, description from push where sha = $1 and ended_at is not null", [first]);
+    return (
+      found.length === 2 &&
+      found.filter(({ description }) => String(description).includes(String(shas.at(-1)?.slice(0, 7))))
+    );
+  });
+  expect(again).toMatchObject({ state: "cancelled" });
+  expect(await rows("select sha from function_build where repository = 'busy'")).toEqual([branch]);
+  await worker.end("SIGTERM");
+});
