@@ -1,0 +1,166 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { imageOfPush } from "../src/model/push-image-name.ts";
+import { askRegistry } from "../test/ask-registry.ts";
+import type { CheckRun } from "../test/github-server/checks.ts";
+import type { Installation } from "./installation.ts";
+import { ownerCap } from "./installation.ts";
+import type { ChaosFunction, ChaosPush } from "./pushes.ts";
+
+/** A run as the database knows it. */
+export interface Run {
+  readonly id: string;
+  readonly sha: string;
+  readonly state: string;
+  /** Seconds from its beginning in the database to its end. */
+  readonly seconds: number | null;
+}
+
+const stackContext = "stack-deploy";
+const unended = ["queued", "running"];
+
+/** What still has to happen before anything can be judged; "" when all is quiet. */
+export async function unsettled({ database, github }: Installation, pushes: readonly ChaosPush[]): Promise<string> {
+  const runs = await readRuns({ database });
+  const known = new Set(runs.map(({ sha }) => sha));
+  const missed = heard(pushes).filter(({ sha }) => !known.has(sha));
+  if (missed.length > 0) return `${missed.length} pushes have not arrived, such as ${shown(missed[0])}`;
+  const open = runs.filter(({ state }) => unended.includes(state));
+  if (open.length > 0) return `${open.length} runs have not ended, such as ${open[0]?.id}`;
+  const [unsent] = await database.query<{ count: string }>("select count(*) from report where unsent");
+  if (unsent?.count !== "0") return `${unsent?.count} reports are not on GitHub`;
+  const pending = github.checks.all.filter(({ status }) => status !== "completed");
+  return pending.length > 0 ? `${pending.length} checks are pending, such as ${pending[0]?.externalId}` : "";
+}
+
+/** A push that GitHub told nobody of, and that is no head any more, cannot be known. */
+function heard(pushes: readonly ChaosPush[]): readonly ChaosPush[] {
+  const heads = new Set(headsOf(pushes));
+  return pushes.filter((push) => push.way !== "never" || heads.has(push));
+}
+
+/** Everything that is not as it has to be, once all is quiet. */
+export async function judge(installation: Installation, pushes: readonly ChaosPush[]): Promise<readonly string[]> {
+  const runs = await readRuns(installation);
+  const images = await Promise.all(headsOf(pushes).map((push) => judgeHead(installation, push)));
+  const twice = await builtTwice(installation);
+  return [...judgeChecks(installation.github.checks.all, { runs, pushes }), ...images.flat(), ...twice];
+}
+
+/** Each run has one check of a name, and a push that was told of has a run whose stack's check has ended. */
+function judgeChecks(
+  checks: readonly CheckRun[],
+  { runs, pushes }: { runs: readonly Run[]; pushes: readonly ChaosPush[] },
+): string[] {
+  const counts = Map.groupBy(checks, ({ externalId }) => externalId);
+  const doubled = [...counts].filter(([, same]) => same.length > 1).map(([id]) => `"${id}" has more than one check`);
+  const pending = checks
+    .filter(({ status }) => status !== "completed")
+    .map(({ externalId }) => `"${externalId}" pends`);
+  const untold = runs
+    .filter(({ id }) => !counts.has(`${id}/${stackContext}`))
+    .map(({ id }) => `run ${id} has no check`);
+  const bySha = Map.groupBy(runs, ({ sha }) => sha);
+  const lost = heard(pushes).filter(({ sha }) => !bySha.has(sha));
+  return [...doubled, ...pending, ...untold, ...lost.map((push) => `the push ${shown(push)} was lost`)];
+}
+
+/** What was built of a commit is not built again: the head of a branch may be found by asking, and told of later. */
+async function builtTwice({ database }: Installation): Promise<readonly string[]> {
+  const rows = await database.query<{ sha: string; function: string }>(
+    `select sha, function from push_function join push on push.id = push_id
+    where push_function.state = 'built' group by owner, repository, branch, sha, function having count(*) > 1`,
+  );
+  return rows.map(({ sha, function: name }) => `function ${name} of commit ${sha} was built twice`);
+}
+
+/** The newest commit of a branch is what its images hold. */
+async function judgeHead({ registry, github }: Installation, push: ChaosPush): Promise<string[]> {
+  const checks = github.checks.latest(push.sha);
+  const faults = await Promise.all(
+    [...push.functions].map(async ([name, expected]) => {
+      if (expected.fails) {
+        const conclusion = checks.get(name)?.conclusion;
+        return conclusion === "failure" ? "" : `${name} of ${shown(push)} ends as ${conclusion}, expected failure`;
+      }
+      const found = await textOf({ registry, push, name }).catch((error: Error) => error.message);
+      return found.includes(`${expected.text}\n`) ? "" : wrongImage(push, { name, expected, found });
+    }),
+  );
+  return faults.filter((fault) => fault !== "");
+}
+
+function wrongImage(
+  push: ChaosPush,
+  { name, expected, found }: { name: string; expected: ChaosFunction; found: string },
+): string {
+  const text = found.replaceAll(/[^ -~]+/g, " ").slice(0, 200);
+  return `the image of ${name} of ${shown(push)} holds "${text}", expected "${expected.text}"`;
+}
+
+/** All that the layers of a pushed function's image hold, as it lies in a tar. */
+async function textOf({ registry, push, name }: { registry: string; push: ChaosPush; name: string }): Promise<string> {
+  const image = imageOfPush({ registry, image: `${name}:1`, push: { ...push, repository: push.name } });
+  const [path = "", tag = ""] = image.slice(registry.length + 1).split(":");
+  const manifest = await askRegistry(`http://${registry}/v2/${path}/manifests/${tag}`);
+  if (!manifest.ok) throw new Error(`the registry answers ${manifest.status} for ${image}`);
+  const { layers } = (await manifest.json()) as { layers: readonly { digest: string }[] };
+  const texts = layers.map(async ({ digest }) => {
+    const blob = await fetch(`http://${registry}/v2/${path}/blobs/${digest}`);
+    return gunzipSync(await blob.bytes()).toString();
+  });
+  return (await Promise.all(texts)).join("\n");
+}
+
+/**
+ * Looks whether an owner has more functions under way than may be; answers who has. What a killed process was at counts
+ * no more once its story waits to be taken up by another one.
+ */
+export async function overCap({ database }: Installation): Promise<readonly string[]> {
+  const rows = await database.query<{ owner: string; count: string }>(
+    `select owner, count(*) from push_function work join push on push.id = push_id
+    join dbos.workflow_status story on story.workflow_uuid = push_id || '/' || function
+    where work.state = 'running' and story.status = 'PENDING' group by owner having count(*) > $1`,
+    [ownerCap],
+  );
+  return rows.map(({ owner, count }) => `${owner} had ${count} functions under way, expected at most ${ownerCap}`);
+}
+
+/** Lets every process leave, and answers what they leave behind. */
+export async function judgeLeftovers({ processes, dataFolders, database }: Installation): Promise<readonly string[]> {
+  const faults = processes.flatMap(({ crashes }) => crashes);
+  const codes = await Promise.all(processes.map((process) => process.leave()));
+  for (const [index, code] of codes.entries()) {
+    if (code !== 0) faults.push(`${processes[index]?.name} left with ${code}, expected 0`);
+  }
+  for (const folder of dataFolders) {
+    const left = await readdir(join(folder, "temporary")).catch(() => []);
+    if (left.length > 0) faults.push(`${folder}/temporary still holds ${left.join(", ")}`);
+  }
+  const [sessions] = await database.query<{ count: string }>(
+    `select count(*) from pg_stat_activity where datname = current_database() and backend_type = 'client backend'
+    and application_name <> 'of-builder-chaos' and pid <> pg_backend_pid() and state <> 'idle'`,
+  );
+  if (sessions?.count !== "0") faults.push(`${sessions?.count} sessions of the database are still at work`);
+  const [stories] = await database.query<{ count: string }>(
+    "select count(*) from dbos.workflow_status where status in ('PENDING', 'ENQUEUED', 'DELAYED')",
+  );
+  if (stories?.count !== "0") faults.push(`${stories?.count} stories of the engine have not ended`);
+  return faults;
+}
+
+/** All runs of pushes. */
+export async function readRuns({ database }: Pick<Installation, "database">): Promise<readonly Run[]> {
+  return database.query<Run>(
+    "select id, sha, state, extract(epoch from ended_at - created_at)::float8 as seconds from push",
+  );
+}
+
+function headsOf(pushes: readonly ChaosPush[]): readonly ChaosPush[] {
+  return [...new Map(pushes.map((push) => [`${push.owner}/${push.branch}`, push])).values()];
+}
+
+function shown(push: ChaosPush | undefined): string {
+  return push === undefined ? "" : `${push.owner}/${push.branch}@${push.sha.slice(0, 7)} (${push.way})`;
+}
