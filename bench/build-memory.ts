@@ -26,6 +26,8 @@ export const buildMemory: Bench = {
   async run({ tell, signal }): Promise<readonly Row[]> {
     tell("starting buildkitd and a registry");
     await using parts = await startRealParts();
+    // The first start of all strips the types of the sources, which takes memory of its own, and keeps what it made.
+    await (await startBuildServer(parts))[Symbol.asyncDispose]();
     const rows: Row[] = [];
     for (const archive of archives) {
       const file = join(parts.folder, "archive.tar");

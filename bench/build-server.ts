@@ -12,19 +12,19 @@ export interface BuildServer extends AsyncDisposable {
   peakMegabytes(): Promise<number>;
 }
 
-const main = new URL("../src/cli/main.ts", import.meta.url).pathname;
+const program = new URL("../bin/of-builder.js", import.meta.url).pathname;
 
 /**
  * Starts `of-builder serve` with a database of its own.
  * @throws Error with its log when it ends instead of getting ready
  */
 export async function startBuildServer(
-  { folder, buildkit }: RealParts,
+  { folder, buildkit }: Pick<RealParts, "folder" | "buildkit">,
   settings: Readonly<Record<string, string>> = {},
 ): Promise<BuildServer> {
   // PostgreSQL runs as a user of its own where this is root's, and has to reach its folder.
   await chmod(folder, 0o711);
-  const child = spawn(process.execPath, [main, "serve"], {
+  const child = spawn(process.execPath, [program, "serve"], {
     env: {
       PATH: process.env.PATH,
       HOME: folder,

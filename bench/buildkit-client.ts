@@ -7,9 +7,8 @@
  *   export ADDRESS FOLDER TARGET   one Dockerfile build, whose files come back as the tar TARGET
  */
 import { buffer } from "node:stream/consumers";
-import { setFlagsFromString } from "node:v8";
 import { parseAddress } from "../src/buildkit/address.ts";
-import { createBuildkit } from "../src/buildkit/client.ts";
+import type { Buildkit } from "../src/buildkit/client.ts";
 import { createFileSync, diffCopyPath } from "../src/buildkit/file-sync.ts";
 import { SolveRequest } from "../src/buildkit/generated/control.ts";
 import { Definition } from "../src/buildkit/generated/pb.ts";
@@ -20,17 +19,12 @@ import { createId, openSession } from "../src/buildkit/session.ts";
 import { runSolve } from "../src/buildkit/solve.ts";
 import type { BuildRequest } from "../src/buildkit/solve-request.ts";
 import { createDirectoryContext } from "../src/contexts/directory.ts";
-import { createLog } from "../src/log.ts";
-
-// The small heap that the server gives itself.
-for (const flag of ["--semi-space-growth-factor=1", "--optimize-for-size"]) setFlagsFromString(flag);
 
 const { signal } = new AbortController();
 const [task = "", address = "", folder = "", target = ""] = process.argv.slice(2);
 const context = createDirectoryContext(folder, { within: folder, links: "keep" });
 if (task === "upload") await upload();
-else if (task === "export") await build({ exports: [{ type: "tar", to: target }] });
-else await buildTwice();
+else await withClient(task === "export" ? exportTar : buildTwice);
 
 async function upload(): Promise<void> {
   const endpoint = parseAddress(address);
@@ -47,20 +41,33 @@ async function upload(): Promise<void> {
   if (!end.ok) throw new Error(end.failure.message);
 }
 
-async function buildTwice(): Promise<void> {
+/** Loads what builds need and an upload does not. */
+async function withClient(run: (client: Buildkit) => Promise<void>): Promise<void> {
+  const [{ createBuildkit }, { createLog }] = await Promise.all([
+    import("../src/buildkit/client.ts"),
+    import("../src/log.ts"),
+  ]);
+  const client = createBuildkit({ address, log: createLog("silent") });
+  try {
+    await run(client);
+  } finally {
+    client.close();
+  }
+}
+
+async function exportTar(client: Buildkit): Promise<void> {
+  await build(client, { exports: [{ type: "tar", to: target }] });
+}
+
+async function buildTwice(client: Buildkit): Promise<void> {
   const image = { names: ["example.com/bench:latest"], push: false, insecure: false };
-  await build({ image });
+  await build(client, { image });
   const startedAt = performance.now();
-  const { digest } = await build({ image });
+  const { digest } = await build(client, { image });
   if (digest === undefined) throw new Error("the build told no digest");
   process.stdout.write(`${(performance.now() - startedAt) / 1000}\n`);
 }
 
-async function build(output: Partial<BuildRequest>): Promise<BuildResult> {
-  const client = createBuildkit({ address, log: createLog("silent") });
-  try {
-    return await client.build({ context, sharedKey: folder, ...output }, { signal, onEvent: () => undefined });
-  } finally {
-    client.close();
-  }
+async function build(client: Buildkit, output: Partial<BuildRequest>): Promise<BuildResult> {
+  return await client.build({ context, sharedKey: folder, ...output }, { signal, onEvent: () => undefined });
 }

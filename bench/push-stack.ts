@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { askRegistry } from "../test/ask-registry.ts";
 import { buildxPlace, createRemoteBuilder } from "./buildx.ts";
 import type { RealParts } from "./real-parts.ts";
 
@@ -72,9 +73,7 @@ export async function createPushStack(side: Builder, parts: RealParts): Promise<
     async checkPushed({ signal }) {
       for (const name of names) {
         const url = `http://${parts.registry}/v2/${image(name)}/manifests/latest`;
-        const accept =
-          "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
-        const { status } = await fetch(url, { method: "HEAD", headers: { accept }, signal });
+        const { status } = await askRegistry(url, { method: "HEAD", signal });
         if (status !== 200) throw new Error(`${url} answers ${status}, expected the image that ${side} pushed`);
       }
     },

@@ -2,6 +2,7 @@ import { buildApi } from "./build-api.ts";
 import { buildMemory } from "./build-memory.ts";
 import { buildkit } from "./buildkit.ts";
 import { contexts } from "./contexts.ts";
+import { intake } from "./intake.ts";
 import { leaks } from "./leaks.ts";
 import { push } from "./push.ts";
 import { type Bench, drawTable, writeResult } from "./result.ts";
@@ -12,6 +13,7 @@ const benches: Readonly<Record<string, Bench>> = {
   "build-memory": buildMemory,
   buildkit,
   contexts,
+  intake,
   leaks,
   push,
 };
