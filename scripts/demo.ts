@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { askRegistry } from "../test/ask-registry.ts";
 import { type GithubServer, startGithubServer } from "../test/github-server/server.ts";
 import type { PostedStatus } from "../test/github-server/statuses.ts";
 import { callImage } from "./run-image.ts";
@@ -21,6 +22,7 @@ const color = process.stdout.isTTY === true && !process.env.NO_COLOR;
 const owner = "acme";
 const name = "functions";
 const branch = "main";
+const contexts = ["hello", "shout", "stamp"];
 
 process.exitCode = await demo();
 
@@ -90,7 +92,11 @@ async function push(github: GithubServer, { server }: Ready, sha: string): Promi
     const delivered = await github.deliver(`${server}/github-event`, github.pushPayload({ owner, name, sha, branch }));
     const { message } = (await delivered.json()) as { message: string };
     say(`  ${delivered.status} ${message}`);
-    await github.statuses.until(({ latest }) => (latest(sha).get("stack-deploy")?.state ?? "pending") !== "pending");
+    const stateOf = (context: string) => github.statuses.latest(sha).get(context)?.state ?? "pending";
+    await github.statuses.until(() => stateOf("stack-deploy") !== "pending");
+    // GitHub may have shown the stack's end first, where it refused a function's for a moment.
+    const allEnded = github.statuses.until(() => contexts.every((context) => stateOf(context) !== "pending"));
+    await Promise.race([allEnded, sleep(30_000, undefined, { ref: false })]);
   } finally {
     listen();
   }
@@ -103,7 +109,7 @@ async function push(github: GithubServer, { server }: Ready, sha: string): Promi
 }
 
 function ends({ last }: Pushed): string {
-  return ["hello", "shout", "stamp"].map((context) => last.get(context)?.state).join(" ");
+  return contexts.map((context) => last.get(context)?.state).join(" ");
 }
 
 async function summarise(
@@ -113,7 +119,7 @@ async function summarise(
   title("Summary");
   for (const pushed of [first, second]) {
     say(`  commit ${pushed.sha.slice(0, 7)}`);
-    for (const context of ["hello", "shout", "stamp"]) {
+    for (const context of contexts) {
       const { state = "error", description = "" } = pushed.last.get(context) ?? {};
       const image = pushed.images.get(context) ?? "";
       const shown = state === "success" ? `${image}\n${" ".repeat(20)}@${await digestOf(image)}` : description;
@@ -129,11 +135,7 @@ async function summarise(
 
 async function digestOf(image: string): Promise<string> {
   const [, host = "", repository = "", tag = ""] = /^([^/]+)\/(.+):([^:]+)$/.exec(image) ?? [];
-  const accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
-  const answer = await fetch(`http://${host}/v2/${repository}/manifests/${tag}`, {
-    method: "HEAD",
-    headers: { accept },
-  });
+  const answer = await askRegistry(`http://${host}/v2/${repository}/manifests/${tag}`, { method: "HEAD" });
   return answer.headers.get("docker-content-digest") ?? "not in the registry";
 }
 
@@ -176,6 +178,9 @@ async function startDev(github: GithubServer, data: string): Promise<ChildProces
   await writeFile(join(secrets, "private-key"), github.privateKeyPem);
   const settings = {
     github_app_id: github.appId,
+    // What the terminal shows is one line of each, and this GitHub asks for no pause between them.
+    report_with: "statuses",
+    report_interval: "0",
     github_api_url: github.apiUrl,
     secret_mount_path: secrets,
     custom_templates: `${github.url}/acme/templates.git`,

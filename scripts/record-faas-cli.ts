@@ -1,12 +1,13 @@
 /*
  * Records what real faas-cli programs send to a remote builder, byte for byte, for the tests to replay:
  *
- *   node scripts/record-faas-cli.ts VERSION=PATH-OF-FAAS-CLI ...
+ *   node scripts/record-faas-cli.ts PATH-OF-FAAS-CLI ...
  *
  * Each request goes to test/server/recorded/VERSION-COMMAND.request, its head and its body as they came over the wire.
- * requests.json names the version and the command line of each, and holds the secrets that were made up for them.
+ * requests.json names the version, as the program itself tells it, and the command line of each, and holds the secrets
+ * that were made up for them.
  */
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer, type Socket } from "node:net";
@@ -69,18 +70,16 @@ const lines: readonly Line[] = [
 
 await main(process.argv.slice(2));
 
-async function main(clients: readonly string[]): Promise<void> {
-  if (clients.length === 0 || clients.some((client) => !client.includes("="))) {
-    throw new Error("expected VERSION=PATH for each faas-cli");
-  }
+async function main(programs: readonly string[]): Promise<void> {
+  if (programs.length === 0) throw new Error("expected the path of each faas-cli");
   await rm(target, { recursive: true, force: true });
   await mkdir(target, { recursive: true });
   const folder = await mkdtemp(join(tmpdir(), "of-builder-record-"));
   try {
     await prepareFolder(folder);
     const recorded: object[] = [];
-    for (const client of clients) {
-      const [version = "", program = ""] = client.split("=");
+    for (const program of programs) {
+      const version = versionOf(program);
       for (const line of lines.filter(({ since }) => isSince(version, since))) {
         recorded.push(await record(line, { version, program, folder }));
       }
@@ -90,6 +89,13 @@ async function main(clients: readonly string[]): Promise<void> {
   } finally {
     await rm(folder, { recursive: true });
   }
+}
+
+/** @throws Error where it was built without one */
+function versionOf(program: string): string {
+  const version = execFileSync(program, ["version", "--short-version"], { encoding: "utf8" }).trim();
+  if (/^\d+\.\d+\.\d+$/.test(version)) return version;
+  throw new Error(`${program} says that its version is "${version}": build it with its version`);
 }
 
 function isSince(version: string, since: string): boolean {

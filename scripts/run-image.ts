@@ -6,10 +6,9 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
+import { askRegistry } from "../test/ask-registry.ts";
 
 const run = promisify(execFile);
-const manifestTypes =
-  "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
 
 interface Manifest {
   readonly config: { readonly digest: string };
@@ -82,7 +81,7 @@ async function unpack(image: string, { folder, root }: { folder: string; root: s
 }
 
 async function get(url: string): Promise<Response> {
-  const answer = await fetch(url, { headers: { accept: manifestTypes } });
+  const answer = await askRegistry(url);
   if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
   return answer;
 }

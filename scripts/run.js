@@ -23,6 +23,7 @@ const tasks = {
   test: { tools: true, packages: true, steps: [...staticChecks, ["tests", "vitest", "run", "--coverage"]] },
   check: { tools: false, packages: true, steps: [...staticChecks, ["tests", "vitest", "run", "--project", "pure"]] },
   bench: { tools: true, packages: true, steps: [["", "node", "bench/run.ts"]] },
+  chaos: { tools: true, packages: true, steps: [["", "node", "chaos/run.ts"]] },
   package: { tools: false, packages: true, steps: [["", "node", "scripts/pack.ts"]] },
   proto: { tools: false, packages: true, steps: [["", "buf", "generate"]] },
 };

@@ -21,14 +21,19 @@ const forTests = [
   { program: "curl", package: "curl", isGood: () => true },
   { program: "ps", package: "procps", isGood: () => true },
 ];
+/** A Docker engine comes with services of its own: it is put only on machines that are there for the tests. */
+const forEngineTests = [{ program: "dockerd", package: "docker.io", isGood: () => true }];
 const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 
 /**
- * Installs what is missing, as root on Debian or Ubuntu; otherwise throws an error with the lines to run.
+ * Installs what is missing, as root on Debian or Ubuntu; otherwise throws an error with the lines to run. A Docker
+ * engine is installed where the variable TEST_DOCKER_ENGINE is "install"; nothing but its own tests needs it.
  * @param {{ tests: boolean }} options whether the tests are to run
  */
 export async function ensureSystemPackages({ tests }) {
   const isRoot = process.getuid?.() === 0;
+  const engine = tests && process.env.TEST_DOCKER_ENGINE === "install" ? missingPackages(forEngineTests) : [];
+  if (isRoot && engine.length > 0 && findProgram("apt-get")) installPackages(engine);
   const needed = [...forAll, ...(isRoot ? [] : forUsers), ...(tests ? forTests : [])];
   const packages = missingPackages(needed);
   if (isRoot && packages.length > 0 && findProgram("apt-get")) installPackages(packages);
