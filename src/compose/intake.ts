@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/database.ts";
-import { type Novelty, type Decision as StoredDecision, storeDelivery } from "../database/deliveries.ts";
+import { createDeliveryStore, type Novelty, type Decision as StoredDecision } from "../database/deliveries.ts";
 import type { DecisionRules } from "../github/event.ts";
 import type { Log } from "../log.ts";
 import type { Decision, Delivery } from "../model/delivery.ts";
@@ -38,6 +38,7 @@ const byWebhook = { source: "webhook", answer: "202" } as const;
 /** Creates the way in. */
 export function createIntake(config: Config, { database, log }: { database: Database; log: Log }): Intake {
   const { supersedeRunning: running, maxSuperseded: max } = config;
+  const storeDelivery = createDeliveryStore(database, { running, max });
   const listeners: (() => void)[] = [];
   let storing = 0;
   return {
@@ -55,7 +56,7 @@ export function createIntake(config: Config, { database, log }: { database: Data
       const stored = { ...delivery, ...way, body, decision: storedDecision(decision) };
       storing += 1;
       try {
-        return await storeDelivery(database, stored, { running, max });
+        return await storeDelivery(stored);
       } finally {
         storing -= 1;
         if (decision.kind === "command") for (const listener of listeners) listener();

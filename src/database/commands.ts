@@ -45,7 +45,7 @@ export function createCommands(database: Database, { supersede }: { supersede: S
     throw new BuilderError("run_unknown", `there is no run "${id}"`);
   };
   const start = async (work: RunWork) => {
-    await database.query(startStatement, [...runValues(work, supersede), work.push.delivery]);
+    await database.query(startStatement, [...runValues([work], supersede), work.push.delivery]);
     return work.push.delivery;
   };
   return {
@@ -86,7 +86,7 @@ const cancelStatement = `
   select pg_notify('${noticeChannel}', json_build_object('push', id, 'what', 'cancelled')::text) from cancelled`;
 
 const startStatement = `
-  with wished as (select where not exists (select from push where id = $5)),
+  with wished as (select $5 as starts where not exists (select from push where id = $5)),
   ${runParts("wished")}
   select * from enqueued`;
 

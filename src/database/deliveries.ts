@@ -3,10 +3,11 @@ import type { Asked } from "../model/command.ts";
 import type { InstalledChange } from "../model/installed.ts";
 import type { DeliverySource } from "../model/known-delivery.ts";
 import type { Database } from "./database.ts";
+import { createGathering } from "./gathering.ts";
 import { installedParts, installedValues } from "./installed.ts";
 import { noticeChannel } from "./notices.ts";
 import { type RunWork, runParts, runValues, type SupersedeRules } from "./start-run.ts";
-import { storable } from "./text.ts";
+import { cleaned, storable } from "./text.ts";
 
 /** An event, verified and decided upon. */
 export interface Delivery {
@@ -34,28 +35,30 @@ export type Decision =
 /** `again`: its run had failed by our fault, and is started anew. */
 export type Novelty = "new" | "again" | "duplicate";
 
-/** Stores the delivery by the values from `$first` on; of one row where it is new. */
+/** Stores deliveries by two values, from `$first` on: their rows, and all their bodies. Of one row for each new one. */
 function storedPart(first: number): string {
-  const values = Array.from({ length: 10 }, (_, index) => `$${first + index}`).join(", ");
   return `stored as (
     insert into delivery (guid, event, action, owner, repository, source, answer, accepted, reason, body, run)
-    values (${values}, case when $${first + 7} then $${first} end)
+    select guid, event, action, owner, repository, source, answer, accepted, reason,
+      substring($${first + 1}::bytea from body_at for body_bytes), case when accepted then guid end
+    from json_to_recordset($${first}::json) as given(guid text, event text, action text, owner text, repository text,
+      source text, answer text, accepted boolean, reason text, body_at integer, body_bytes integer)
     on conflict do nothing
-    returning guid
+    returning guid, guid as starts
   )`;
 }
 
-/** What starts together with the delivery, or not at all. */
+/** What starts together with a delivery, or not at all. Of a command or a change there is one at a time. */
 const statements = {
   run: `with ${storedPart(5)}, ${runParts("stored")}
-    select (select count(*) from enqueued) as done from stored`,
+    select guid, (select count(*) from enqueued) as done from stored`,
   command: `with ${storedPart(2)},
     asked as (insert into command (id, asked) select guid, $1::json from stored returning id)
     select (select count(pg_notify('${noticeChannel}', json_build_object('push', id, 'what', 'command')::text))
-      from asked) as done from stored`,
+      from asked) as done, guid from stored`,
   installed: `with ${storedPart(5)}, ${installedParts("stored")}
-    select (select count(*) from installed_repositories) as done from stored`,
-  ignored: `with ${storedPart(1)} select 0 as done from stored`,
+    select guid, (select count(*) from installed_repositories) as done from stored`,
+  ignored: `with ${storedPart(1)} select guid from stored`,
 } as const;
 
 /** A run that failed by our fault is worth another try; GitHub's button "Redeliver" is how people ask for it. */
@@ -63,26 +66,62 @@ const againStatement = `
   with stored as (
     update delivery set attempts = attempts + 1, run = $6
     where guid = $5 and exists (select from push where push.id = delivery.run and push.state = 'error')
-    returning guid
+    returning run as starts
   ),
   ${runParts("stored")}
   select (select count(*) from enqueued) as done from stored`;
 
+/** While so many statements are under way, what comes is gathered for the next. */
+const max = { runs: 2, items: 64, bytes: 1024 * 1024 };
+
+/** Stores a delivery, as {@link createDeliveryStore} says. */
+export type StoreDelivery = (delivery: Delivery) => Promise<Novelty>;
+
 /**
- * Stores a delivery, and with it what it starts. When this has returned, that is done whatever happens.
- * @returns `duplicate` when the GUID is known: the first of the two stays as it is, and nothing is started again
- * @throws BuilderError `database_unreachable`: nothing is known to be stored, GitHub may deliver again
+ * Creates what stores deliveries. Each is stored with what it starts: when that has returned, it is done whatever
+ * happens. Of a burst many are stored by one statement, which takes a fraction of the time.
+ *
+ * What it returns answers `duplicate` when the GUID is known: the first of the two stays as it is, and nothing is started
+ * again. It throws a BuilderError `database_unreachable`: nothing is known to be stored, GitHub may deliver again.
  */
-export async function storeDelivery(
+export function createDeliveryStore(database: Database, supersede: SupersedeRules): StoreDelivery {
+  const run = (deliveries: readonly Delivery[]) => storeAll(database, deliveries, supersede);
+  const gather = () => createGathering({ run, keysOf, bytesOf: ({ body }) => body.length, max });
+  // What starts something of another kind, which is rare, is stored by itself.
+  const gatherings = { run: gather(), ignored: gather() };
+  return async (delivery) => {
+    const { decision } = delivery;
+    const novelty =
+      decision.kind === "run" || decision.kind === "ignored"
+        ? await gatherings[decision.kind](delivery)
+        : (await run([delivery]))[0];
+    if (novelty === "new") return novelty;
+    return decision.kind === "run" ? startAgain(database, { delivery, work: decision.work, supersede }) : "duplicate";
+  };
+}
+
+/** A statement does not see what it stores itself: neither of a GUID nor of a branch, whose pushes end one another. */
+function keysOf({ guid, decision }: Delivery): readonly string[] {
+  if (decision.kind !== "run") return [guid];
+  const { owner, repository, ref } = decision.work.push;
+  return [guid, JSON.stringify([owner.toLowerCase(), repository.toLowerCase(), ref])];
+}
+
+/** @param deliveries of one kind. @returns which are new */
+async function storeAll(
   database: Database,
-  delivery: Delivery,
+  deliveries: readonly Delivery[],
   supersede: SupersedeRules,
-): Promise<Novelty> {
-  const { decision } = delivery;
-  const values = [...partValues(decision, supersede), ...deliveryValues(delivery)];
-  const rows = await database.query(statements[decision.kind], values, { name: `delivery-${decision.kind}` });
-  if (rows.length === 1) return "new";
-  return decision.kind === "run" ? startAgain(database, { delivery, work: decision.work, supersede }) : "duplicate";
+): Promise<readonly ("new" | "known")[]> {
+  const [first] = deliveries;
+  if (first === undefined) return [];
+  const { kind } = first.decision;
+  // Two processes that store some of the same do not wait for each other crosswise.
+  const ordered = deliveries.toSorted((one, other) => (one.guid < other.guid ? -1 : 1));
+  const values = [...partValues(ordered, supersede), ...deliveryValues(ordered)];
+  const rows = await database.query<{ guid: string }>(statements[kind], values, { name: `delivery-${kind}` });
+  const stored = new Set(rows.map(({ guid }) => guid));
+  return deliveries.map(({ guid }) => (stored.has(storable(guid)) ? "new" : "known"));
 }
 
 async function startAgain(
@@ -91,29 +130,43 @@ async function startAgain(
 ): Promise<Novelty> {
   const run = randomUUID();
   const again = { ...work, push: { ...work.push, delivery: run } };
-  const values = [...runValues(again, supersede), storable(delivery.guid), run];
+  const values = [...runValues([again], supersede), storable(delivery.guid), run];
   const rows = await database.query(againStatement, values);
   return rows.length === 1 ? "again" : "duplicate";
 }
 
-function partValues(decision: Decision, supersede: SupersedeRules): readonly unknown[] {
-  switch (decision.kind) {
-    case "run":
-      return runValues(decision.work, supersede);
-    case "command":
-      return [JSON.stringify(decision.asked)];
-    case "installed":
-      return installedValues(decision.change);
-    case "ignored":
-      return [];
-  }
+function partValues(deliveries: readonly Delivery[], supersede: SupersedeRules): readonly unknown[] {
+  const decisions = deliveries.map(({ decision }) => decision);
+  const [first] = decisions;
+  if (first?.kind === "command") return [JSON.stringify(first.asked)];
+  if (first?.kind === "installed") return installedValues(first.change);
+  if (first?.kind === "ignored") return [];
+  return runValues(
+    decisions.flatMap((decision) => (decision.kind === "run" ? [decision.work] : [])),
+    supersede,
+  );
 }
 
-function deliveryValues({ decision, body, ...delivery }: Delivery): readonly unknown[] {
-  const { guid, event, action, owner, repository, source, answer } = delivery;
-  const texts = [guid, event, action, owner, repository, source, answer].map((text) => text && storable(text));
-  const accepted = decision.kind === "run" || decision.kind === "command";
-  return [...texts, accepted, storable(decision.reason), Buffer.from(body)];
+function deliveryValues(deliveries: readonly Delivery[]): readonly unknown[] {
+  let bodyAt = 1;
+  const rows = deliveries.map(({ decision, body, guid, event, action, owner, repository, source, answer }) => {
+    const row = {
+      guid,
+      event,
+      action,
+      owner,
+      repository,
+      source,
+      answer,
+      reason: decision.reason,
+      accepted: decision.kind === "run" || decision.kind === "command",
+      body_at: bodyAt,
+      body_bytes: body.length,
+    };
+    bodyAt += body.length;
+    return row;
+  });
+  return [JSON.stringify(rows, cleaned), Buffer.concat(deliveries.map(({ body }) => body))];
 }
 
 /**

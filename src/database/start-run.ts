@@ -25,9 +25,10 @@ export interface SupersedeRules {
 }
 
 /**
- * The parts of a statement that store a run with its story and supersede the older runs of its branch: all of that
- * happens with what the statement does besides, or nothing. Its values are those of `runValues`, `$1` to `$4`. The
- * stories of queued runs that are superseded begin at once: they only tell GitHub so.
+ * The parts of a statement that store runs with their stories and supersede the older runs of their branches: all of
+ * that happens with what the statement does besides, or nothing. Its values are those of `runValues`, `$1` to `$4`. The
+ * stories of queued runs that are superseded begin at once: they only tell GitHub so. No two runs of one statement are of
+ * one branch: neither would see the other.
  *
  * A run supersedes another only where GitHub's event says that it is newer: by the time of the push, and within one
  * second by what the branch was before. Events arrive in any order; what they do not tell is found out when a story
@@ -37,13 +38,13 @@ export interface SupersedeRules {
  *
  * A push of which one way brought the event and the other found only the branch's head has one run, whichever came first.
  *
- * @param gate a part before these, of one row where the run is to be started and of none where not
+ * @param gate a part before these, of one row for each run that is to be started, with its id as `starts`
  * @returns parts that end with `enqueued`, of one row for a run that was started
  */
 export function runParts(gate: string): string {
   return `wanted as (
-    select wanted.* from ${gate}, json_to_record($1::json) as wanted(${columns})
-    where $1 is not null and not exists (${foundBefore})
+    select wanted.* from ${gate} join json_to_recordset($1::json) as wanted(${declared}, work_at integer) on id = starts
+    where not exists (${foundBefore})
   ),
   superseded as (
     update push older set
@@ -51,40 +52,58 @@ export function runParts(gate: string): string {
       state = case older.state when 'queued' then 'cancelled' else older.state end,
       ended_at = case older.state when 'queued' then now() end
     from wanted
-    where ${sameBranch("older", "wanted")} and older.cancelled_at is null
+    where older.id = any(array(${unendedIds})) and ${sameBranch("older", "wanted")} and older.cancelled_at is null
       and wanted.kind <> 'rebuild' and wanted.skip is null and older.kind <> 'rebuild' and older.skip is null
       and (older.pushed_at < wanted.pushed_at or older.pushed_at = wanted.pushed_at and older.sha = wanted.before)
       and (older.state = 'queued' or older.state = 'running' and $3::boolean and not (${mustFinish}))
-    returning older.id, older.state, older.waiting_since
+    returning older.id, older.state, older.waiting_since, older.superseded_by
   ),
   freed as (
     update dbos.workflow_status set queue_name = '${storyQueue.atOnce}', queue_partition_key = null
-    from superseded where workflow_uuid = superseded.id and superseded.state = 'cancelled' and status = 'ENQUEUED'
+    where workflow_uuid = any(array(select id from superseded where state = 'cancelled')) and status = 'ENQUEUED'
   ),
   told as (
     select count(pg_notify('${noticeChannel}', json_build_object('push', id, 'what', 'cancelled')::text))
     from superseded
   ),
   run as (
-    insert into push (id, owner, repository, repository_id, installation_id, branch, ref, sha, before, pushed_at,
-      environment, kind, force, skip, found, work, waiting_since)
-    select wanted.*, $2::json, least(now(), (select min(waiting_since) from superseded where state = 'cancelled'))
+    insert into push (${columns.join(", ")}, work, waiting_since)
+    select ${columns.map((name) => `wanted.${name}`).join(", ")}, ($2::text[])[work_at]::json, least(now(), (
+      select min(waiting_since) from superseded where state = 'cancelled' and superseded_by = wanted.id))
     from wanted
-    returning id, owner, waiting_since
+    returning id, owner, work, waiting_since
   ),
   enqueued as (
     select dbos.enqueue_workflow(
-      '${storyQueue.story}', '${storyQueue.queue}', array[$2::json], workflow_id => run.id,
+      '${storyQueue.story}', '${storyQueue.queue}', array[run.work], workflow_id => run.id,
       app_version => '${storyQueue.version}', application_name => '${storyQueue.application}',
       queue_partition_key => run.owner, priority => ${priorityOf("run.waiting_since")}
     ) from run, told
   )`;
 }
 
-/** In the order of the table's columns, which the insert above repeats. */
-const columns = `id text, owner text, repository text, repository_id text, installation_id text, branch text, ref text,
-      sha text, before text, pushed_at timestamptz, environment text, kind text, force boolean, skip text,
-      found boolean`;
+/** What a run's row is given, by column. */
+const columnTypes = {
+  id: "text",
+  owner: "text",
+  repository: "text",
+  repository_id: "text",
+  installation_id: "text",
+  branch: "text",
+  ref: "text",
+  sha: "text",
+  before: "text",
+  pushed_at: "timestamptz",
+  environment: "text",
+  kind: "text",
+  force: "boolean",
+  skip: "text",
+  found: "boolean",
+} as const;
+const columns = Object.keys(columnTypes);
+const declared = Object.entries(columnTypes)
+  .map((entry) => entry.join(" "))
+  .join(", ");
 
 /** Of a commit that has been the head before, and is again, the newest is another. */
 const foundBefore = `
@@ -94,7 +113,17 @@ const foundBefore = `
         and known.state not in ('error', 'cancelled') and known.cancelled_at is null
         and not exists (
           select from push newer where ${sameBranch("newer", "wanted")} and newer."order" > known."order"
-        )`;
+        )
+      offset 0`;
+
+/*
+ * A plan is kept for as long as its session lives, and most are made while the tables are nearly empty: joined freely,
+ * they would be read whole for each delivery ever after. "offset 0" and arrays leave PostgreSQL nothing but the indexes.
+ */
+const unendedIds = `
+      select unended.id from wanted, lateral (
+        select id from push where ${sameBranch("push", "wanted")} and state in ('queued', 'running') offset 0
+      ) unended`;
 
 const mustFinish = `(
         select count(*) >= $4::integer from push cancelled
@@ -117,13 +146,16 @@ function priorityOf(moment: string): string {
   return `(extract(epoch from ${moment}) - 1700000000)::integer`;
 }
 
-/** The values of `runParts`; `undefined` as work leaves nothing to start. */
-export function runValues(work: RunWork | undefined, { running, max }: SupersedeRules): readonly unknown[] {
-  if (work === undefined) return [null, null, running, max];
-  return [JSON.stringify(rowOf(work), cleaned), JSON.stringify(work), running, max];
+/**
+ * The values of `runParts`. What a run starts from goes beside its row, as text: taken apart, it might hold no NUL.
+ * @param works of different branches
+ */
+export function runValues(works: readonly RunWork[], { running, max }: SupersedeRules): readonly unknown[] {
+  const rows = works.map((work, index) => ({ ...rowOf(work), work_at: index + 1 }));
+  return [JSON.stringify(rows, cleaned), works.map((work) => JSON.stringify(work)), running, max];
 }
 
-function rowOf({ push, skip, force = false }: RunWork): Record<string, unknown> {
+function rowOf({ push, skip, force = false }: RunWork): Record<keyof typeof columnTypes, unknown> {
   return {
     id: push.delivery,
     // Logins and names differ by more than their case.

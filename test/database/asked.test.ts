@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, expect, inject, test } from "vitest";
 import { endCommand, holdCommand, takeCommand } from "../../src/database/asked.ts";
 import { openDatabase } from "../../src/database/database.ts";
-import { storeDelivery } from "../../src/database/deliveries.ts";
+import { createDeliveryStore } from "../../src/database/deliveries.ts";
 import { supersede } from "./runs.ts";
 import { ask, createTestDatabase, quiet as log } from "./scratch.ts";
 
@@ -17,7 +17,8 @@ test("a command is one process's while that holds it, and another's soon after i
   const asked = { delivery: guid, command: { kind: "cancel", push: "p" }, by: "me", ...place } as const;
   const decision = { kind: "command", reason: "cancel", asked } as const;
   const way = { source: "webhook", answer: "202" } as const;
-  await storeDelivery(database, { guid, event: "check_run", ...way, decision, body: Buffer.from("{}") }, supersede);
+  const store = createDeliveryStore(database, supersede);
+  await store({ guid, event: "check_run", ...way, decision, body: Buffer.from("{}") });
   const timeIsOver = () => ask(url, "update command set next_at = now() - interval '1 second'");
 
   expect(await takeCommand(database)).toEqual({ asked, attempts: 1 });

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, expect, inject, test } from "vitest";
 import { openDatabase } from "../../src/database/database.ts";
-import { storeDelivery } from "../../src/database/deliveries.ts";
+import { createDeliveryStore } from "../../src/database/deliveries.ts";
 import type { TakenTurn } from "../../src/database/report-lanes.ts";
 import { deleteReports, storeNotes } from "../../src/database/reports.ts";
 import { makeQueueTables } from "../../src/jobs/queue-tables.ts";
@@ -122,23 +122,20 @@ test("what GitHub refused is told again once the App is let in again", async () 
     await end((await take()) as TakenTurn, { kind: "refused", reason: "This installation has been suspended" });
   }
   expect(await take()).toBeUndefined();
+  const store = createDeliveryStore(database, supersede);
   const installed = (change: Partial<InstalledChange>) =>
-    storeDelivery(
-      database,
-      {
-        guid: randomUUID(),
-        event: "installation",
-        source: "webhook",
-        answer: "202",
-        decision: {
-          kind: "installed",
-          reason: "",
-          change: { installationId: push.installationId, repositories: [], removed: [], ...change },
-        },
-        body: Buffer.from("{}"),
+    store({
+      guid: randomUUID(),
+      event: "installation",
+      source: "webhook",
+      answer: "202",
+      decision: {
+        kind: "installed",
+        reason: "",
+        change: { installationId: push.installationId, repositories: [], removed: [], ...change },
       },
-      supersede,
-    );
+      body: Buffer.from("{}"),
+    });
   await installed({ state: "suspended" });
   expect(await take()).toBeUndefined();
   await installed({ state: "active" });

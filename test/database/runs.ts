@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Database } from "../../src/database/database.ts";
-import { storeDelivery } from "../../src/database/deliveries.ts";
+import { createDeliveryStore } from "../../src/database/deliveries.ts";
 import type { RunWork, SupersedeRules } from "../../src/database/start-run.ts";
 import type { Push } from "../../src/model/push.ts";
 
@@ -40,6 +40,6 @@ export async function deliver(
   const decision = { kind: "run", reason: "", work: { push: accepted, ...work } } as const;
   const way = { source: "webhook", answer: "202" } as const;
   const delivery = { guid, event: "push", owner, repository, ...way, decision, body: Buffer.from("{}") };
-  await storeDelivery(database, delivery, rules);
+  await createDeliveryStore(database, rules)(delivery);
   return guid;
 }
