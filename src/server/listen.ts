@@ -19,6 +19,11 @@ const times = {
   connectionsCheckingInterval: 5000,
 };
 const maxHeaderSize = 32 * 1024;
+/**
+ * Connections that the system takes while we are busy; it may allow fewer. One beyond them comes again after 1, 3, 7 and
+ * 15 s, and GitHub waits for ten: Node's own 511 are half a second of a burst of a thousand deliveries a second.
+ */
+const backlog = 4096;
 
 /**
  * Each one takes memory before it has said anything; further ones are cut at once. Half of them hold what a burst of a
@@ -50,7 +55,7 @@ export async function listen(
   limitAddresses(server, maxConnections);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(port, host, resolve);
+    server.listen({ port, host, backlog }, resolve);
   }).catch((cause: unknown) => {
     throw new BuilderError("setting_invalid", `cannot listen on ${host}:${port}: ${messageOf(cause)}`, {
       cause,
