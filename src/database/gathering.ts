@@ -1,3 +1,5 @@
+import { BuilderError } from "../errors.ts";
+
 /** What is done together, and how much of it. */
 export interface Gathering<Item, Result> {
   /**
@@ -20,7 +22,7 @@ interface Waiting<Item, Result> {
 
 /**
  * Gathers what comes while enough is under way, and does it together: one alone waits for nobody, and of a thousand each
- * costs a fraction. Where doing several fails, each is done by itself, so that one bad item costs the others nothing.
+ * costs a fraction. Where doing several fails by a fault in one, each is done by itself, so that a bad item costs the others nothing.
  * @returns does one item
  */
 export function createGathering<Item, Result>(gathering: Gathering<Item, Result>): (item: Item) => Promise<Result> {
@@ -82,7 +84,11 @@ async function runAll<Item, Result>(
     const results = await run(taken.map(({ item }) => item));
     for (const [index, { settle }] of taken.entries()) settle.resolve(results[index] as Result);
   } catch (error) {
-    if (taken.length === 1) return taken[0]?.settle.reject(error);
-    for (const one of taken) await runAll([one], run);
+    // With the database away one try is enough: each by itself would wait as long again.
+    if (taken.length > 1 && !(error instanceof BuilderError)) {
+      for (const one of taken) await runAll([one], run);
+    } else {
+      for (const { settle } of taken) settle.reject(error);
+    }
   }
 }
