@@ -26,6 +26,12 @@ export interface Database extends AsyncDisposable {
 
 const connectLimitMs = 10_000;
 const statementLimitMs = 60_000;
+/**
+ * All that is asked often is found by an index. Plans are kept for as long as a session lives, and on tables that are nearly
+ * empty, as on the first day, PostgreSQL would rather read them whole: ever after, until it learns better minutes later.
+ * To compile a statement takes longer than any of ours runs.
+ */
+const planning = "set enable_seqscan = off; set jit = off";
 
 /**
  * Opens a pool of connections and brings our tables up to date. The queue's tables belong to the engine, which makes
@@ -43,8 +49,11 @@ export async function openDatabase(url: string, { log }: { log: Log }): Promise<
   });
   const warn = (error: Error) => log.warn({ reason: error.message }, "a connection to the database was lost");
   pool.on("error", warn);
-  // The pool watches idle connections alone; a lost one in use would end the process.
-  pool.on("connect", (client) => client.on("error", warn));
+  pool.on("connect", (client) => {
+    // The pool watches idle connections alone; a lost one in use would end the process.
+    client.on("error", warn);
+    client.query(planning).catch(warn);
+  });
   try {
     await translated(() => migrate(pool));
   } catch (error) {

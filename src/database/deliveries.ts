@@ -84,7 +84,7 @@ export type StoreDelivery = (delivery: Delivery) => Promise<Novelty>;
  * What it returns answers `duplicate` when the GUID is known: the first of the two stays as it is, and nothing is started
  * again. It throws a BuilderError `database_unreachable`: nothing is known to be stored, GitHub may deliver again.
  */
-export function createDeliveryStore(database: Database, supersede: SupersedeRules): StoreDelivery {
+export function createDeliveryStore(database: Pick<Database, "query">, supersede: SupersedeRules): StoreDelivery {
   const run = (deliveries: readonly Delivery[]) => storeAll(database, deliveries, supersede);
   const gather = () => createGathering({ run, keysOf, bytesOf: ({ body }) => body.length, max });
   // What starts something of another kind, which is rare, is stored by itself.
@@ -109,7 +109,7 @@ function keysOf({ guid, decision }: Delivery): readonly string[] {
 
 /** @param deliveries of one kind. @returns which are new */
 async function storeAll(
-  database: Database,
+  database: Pick<Database, "query">,
   deliveries: readonly Delivery[],
   supersede: SupersedeRules,
 ): Promise<readonly ("new" | "known")[]> {
@@ -125,7 +125,7 @@ async function storeAll(
 }
 
 async function startAgain(
-  database: Database,
+  database: Pick<Database, "query">,
   { delivery, work, supersede }: { delivery: Delivery; work: RunWork; supersede: SupersedeRules },
 ): Promise<Novelty> {
   const run = randomUUID();

@@ -55,12 +55,16 @@ export function runParts(gate: string): string {
     where older.id = any(array(${unendedIds})) and ${sameBranch("older", "wanted")} and older.cancelled_at is null
       and wanted.kind <> 'rebuild' and wanted.skip is null and older.kind <> 'rebuild' and older.skip is null
       and (older.pushed_at < wanted.pushed_at or older.pushed_at = wanted.pushed_at and older.sha = wanted.before)
-      and (older.state = 'queued' or older.state = 'running' and $3::boolean and not (${mustFinish}))
+      and (older.state || '' = 'queued' or older.state || '' = 'running' and $3::boolean and not (${mustFinish}))
     returning older.id, older.state, older.waiting_since, older.superseded_by
   ),
   freed as (
     update dbos.workflow_status set queue_name = '${storyQueue.atOnce}', queue_partition_key = null
-    where workflow_uuid = any(array(select id from superseded where state = 'cancelled')) and status = 'ENQUEUED'
+    where ctid = any(array(
+      select waiting.place from superseded, lateral (
+        select ctid as place from dbos.workflow_status where workflow_uuid = superseded.id and status = 'ENQUEUED' offset 0
+      ) waiting
+      where state = 'cancelled'))
   ),
   told as (
     select count(pg_notify('${noticeChannel}', json_build_object('push', id, 'what', 'cancelled')::text))
@@ -119,6 +123,8 @@ const foundBefore = `
 /*
  * A plan is kept for as long as its session lives, and most are made while the tables are nearly empty: joined freely,
  * they would be read whole for each delivery ever after. "offset 0" and arrays leave PostgreSQL nothing but the indexes.
+ * So that it does not read the one of all that waits instead, a state is asked for as `state || ''`, for which there is
+ * none, or a row by its place (`ctid`), which is good as long as nobody else changes it.
  */
 const unendedIds = `
       select unended.id from wanted, lateral (

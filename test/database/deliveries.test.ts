@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { afterAll, describe, expect, inject, it } from "vitest";
 import { openDatabase } from "../../src/database/database.ts";
 import { createDeliveryStore, type Delivery, deleteDeliveries } from "../../src/database/deliveries.ts";
-import { startEngine } from "../../src/jobs/engine.ts";
+import { makeQueueTables } from "../../src/jobs/queue-tables.ts";
 import type { InstalledChange } from "../../src/model/installed.ts";
 import { pushOf, supersede } from "./runs.ts";
 import { ask, createTestDatabase, quiet } from "./scratch.ts";
@@ -11,7 +11,7 @@ const parts = new AsyncDisposableStack();
 afterAll(() => parts.disposeAsync());
 const { url } = parts.use(await createTestDatabase(inject("database")));
 const database = parts.use(await openDatabase(url, { log: quiet }));
-await makeQueueTables();
+await makeQueueTables({ databaseUrl: url, log: quiet });
 
 const accepted = (guid: string) =>
   ({ kind: "run", reason: "will be built", work: { push: pushOf({ delivery: guid }) } }) as const;
@@ -27,71 +27,6 @@ const delivery = (guid: string, more: Partial<Delivery> = {}): Delivery => ({
   ...more,
 });
 const store = createDeliveryStore(database, supersede);
-
-describe("deliveries that come at once", () => {
-  it("are each stored with their story, and those of one branch end one another as if they had come one by one", async () => {
-    const names = Array.from({ length: 300 }, (_, index) => `burst-${index}`);
-    const of = (guid: string, index: number) => {
-      const push = pushOf({
-        delivery: guid,
-        branch: `b${index % 100}`,
-        sha: sha(index),
-        pushedAt: 1_700_000_000 + index,
-      });
-      return delivery(guid, { decision: { kind: "run", reason: "", work: { push } }, body: Buffer.from(guid) });
-    };
-    const answers = await Promise.all(names.map((guid, index) => store(of(guid, index))));
-
-    expect(new Set(answers)).toEqual(new Set(["new"]));
-    const rows = await ask(url, "select guid, body, run from delivery where guid like 'burst-%'");
-    expect(rows).toHaveLength(300);
-    for (const { guid, body, run } of rows) expect([String(body), run]).toEqual([guid, guid]);
-    const runs = await ask(url, "select id, work -> 'push' ->> 'delivery' as of from push where id like 'burst-%'");
-    expect(runs).toHaveLength(300);
-    for (const { id, of: whose } of runs) expect(whose).toBe(id);
-    const stories = "select count(*)::integer as count from dbos.workflow_status where workflow_uuid like 'burst-%'";
-    expect(await ask(url, stories)).toEqual([{ count: 300 }]);
-    const newest = "select count(*)::integer as count from push where state = 'queued' and id like 'burst-%'";
-    expect(await ask(url, newest)).toEqual([{ count: 100 }]);
-  });
-
-  it("suffer nothing by one that cannot be stored", async () => {
-    const guids = ["good-1", "", "good-2", "good-3", "good-4"];
-    const answers = await Promise.allSettled(guids.map((guid) => store(onBranch(guid))));
-    expect(answers.map(({ status }) => status)).toEqual([
-      "fulfilled",
-      "rejected",
-      "fulfilled",
-      "fulfilled",
-      "fulfilled",
-    ]);
-    expect(await ask(url, "select guid from delivery where guid = '' or guid like 'good-%' order by guid")).toEqual(
-      ["good-1", "good-2", "good-3", "good-4"].map((guid) => ({ guid })),
-    );
-  });
-
-  it("are of any kind, and answered each for itself", async () => {
-    const ignored = (guid: string) => delivery(guid, { decision: { kind: "ignored", reason: guid } });
-    const answers = await Promise.all(
-      ["mix-1", "mix-2", "mix-3", "mix-1", "mix-4", "mix-2"].map((guid, index) =>
-        store(index % 2 === 0 ? onBranch(guid) : ignored(guid)),
-      ),
-    );
-    expect(answers.toSorted()).toEqual(["duplicate", "duplicate", "new", "new", "new", "new"]);
-    expect(await ask(url, "select reason from delivery where guid = 'mix-4'")).toHaveLength(1);
-  });
-});
-
-/** A delivery of a branch of its own. */
-function onBranch(guid: string): Delivery {
-  return delivery(guid, {
-    decision: { kind: "run", reason: "", work: { push: pushOf({ delivery: guid, branch: guid }) } },
-  });
-}
-
-function sha(index: number): string {
-  return index.toString(16).padStart(40, "0");
-}
 
 describe("a delivery", () => {
   it("is stored together with the story that it starts", async () => {
@@ -261,14 +196,4 @@ async function storiesOf(id: string): Promise<Record<string, unknown>[]> {
 async function inputOf(id: string): Promise<unknown> {
   const [row] = await ask(url, "select inputs from dbos.workflow_input where workflow_uuid = $1", [id]);
   return JSON.parse(row?.inputs as string).positionalArgs;
-}
-
-/** They belong to the engine, which makes them when it starts. */
-async function makeQueueTables(): Promise<void> {
-  const story = async () => undefined;
-  const stories = { push: story, function: story };
-  const limits = { pushes: 1, pushesOfOwner: 1, functionsOfOwner: 0, functions: 1 };
-  const ownerOf = () => "alice";
-  const engine = await startEngine({ databaseUrl: url, executorId: "local", limits, log: quiet, stories, ownerOf });
-  await engine.stop({ limitMs: 0 });
 }
