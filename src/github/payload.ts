@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { BuilderError } from "../errors.ts";
 
-/** Sixteen digits are the least that a number beyond 2^53 has. */
-const mayHoldHugeNumber = /\d{16}/;
+/** Sixteen digits are the least that a number beyond 2^53 has; those of a commit's name stand behind a quote or a letter. */
+const mayHoldHugeNumber = /[:,[\s]\d{16}/;
 
 export const id = z.union([z.number().int().nonnegative(), z.string().regex(/^[0-9]{1,20}$/)]).transform(String);
 export const login = z.object({ login: z.string() });

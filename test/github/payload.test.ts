@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { secondsOf } from "../../src/github/payload.ts";
+import { parseJson, secondsOf } from "../../src/github/payload.ts";
 
 test.for([
   [1_700_000_000.9, 1_700_000_000],
@@ -9,4 +9,12 @@ test.for([
   [undefined, 0],
 ] as const)("the time %j is read as %d seconds", ([time, seconds]) => {
   expect(secondsOf(time)).toBe(seconds);
+});
+
+test.for([
+  ['{"id":9007199254740993}', { id: "9007199254740993" }],
+  ['{"ids":[1, 12345678901234567890]}', { ids: [1, "12345678901234567890"] }],
+  ['{"sha":"1111111111111111111111111111111111111111","id":7}', { sha: "1".repeat(40), id: 7 }],
+] as const)("whole numbers of %s lose no digit", ([text, value]) => {
+  expect(parseJson(Buffer.from(text))).toEqual(value);
 });
