@@ -36,7 +36,7 @@ export interface LocalChanges {
 export interface LocalHands extends PlanHands, BuildHands {
   /** Absent: everything is built each time. */
   readonly changes?: LocalChanges;
-  /** Called once, before the first build; where it throws nothing is built. */
+  /** Called once, when the first function is found to have changed; where it throws nothing is built. */
   ready?(): Promise<void>;
   readonly limit: Limit;
   readonly backoff: Backoff;
@@ -49,13 +49,15 @@ export async function runBuild(tree: Tree, steps: Steps, hands: LocalHands): Pro
   const plan = await planStack(tree, hands);
   for (const warning of plan.warnings) noteLines(hands.watcher, `warning: ${faultText(warning)}`);
   hands.watcher.begin(plan.functions);
-  const each = <T>(work: (planned: PlannedFunction) => Promise<T>) =>
-    Promise.all(plan.functions.map((planned) => hands.limit(() => work(planned))));
-  const found = await each((planned) => findUnchanged(planned, { tree, hands }));
-  if (found.includes(undefined)) await hands.ready?.();
-  const outcomes = await each(
-    async (planned) => found[plan.functions.indexOf(planned)] ?? (await runOne(planned, { tree, steps, hands })),
-  );
+  let readiness: Promise<void> | undefined;
+  const build = async (planned: PlannedFunction) => {
+    const found = await findUnchanged(planned, { tree, hands });
+    if (found) return found;
+    readiness ??= hands.ready?.();
+    await readiness;
+    return runOne(planned, { tree, steps, hands });
+  };
+  const outcomes = await Promise.all(plan.functions.map((planned) => hands.limit(() => build(planned))));
   return summary([...outcomes, ...plan.skipped.map(skippedOutcome)]);
 }
 
