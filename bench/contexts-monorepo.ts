@@ -85,8 +85,13 @@ async function startServing(parts: RealParts, github: GithubServer): Promise<Ser
     const line: LogLine = text.startsWith("{") ? JSON.parse(text) : { msg: text };
     for (const hear of heard) hear(line);
   });
-  const until = (test: (line: LogLine) => boolean, signal: AbortSignal) =>
-    new Promise<LogLine>((resolve, reject) => {
+  const ended = once(child, "exit");
+  const gone = ended.then((): never => {
+    throw new Error("of-builder serve has ended");
+  });
+  gone.catch(() => undefined);
+  const until = (test: (line: LogLine) => boolean, signal: AbortSignal) => {
+    const line = new Promise<LogLine>((resolve, reject) => {
       const hear = (line: LogLine) => {
         if (!test(line)) return;
         heard.delete(hear);
@@ -94,8 +99,9 @@ async function startServing(parts: RealParts, github: GithubServer): Promise<Ser
       };
       heard.add(hear);
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      child.once("exit", () => reject(new Error("of-builder serve has ended")));
     });
+    return Promise.race([line, gone]);
+  };
   const ready = await until(({ msg }) => msg === "of-builder is ready", AbortSignal.timeout(60_000));
   return {
     async push(name, sha, signal) {
@@ -105,19 +111,18 @@ async function startServing(parts: RealParts, github: GithubServer): Promise<Ser
         if (msg === "build started") builds += 1;
       };
       heard.add(count);
-      const ended = until((line) => line.commit === commit && String(line.msg).startsWith("push ended"), signal);
+      const told = until((line) => line.commit === commit && String(line.msg).startsWith("push ended"), signal);
       const startedAt = performance.now();
       const payload = github.pushPayload({ owner, name, sha, branch: "main" });
       await github.deliver(`${ready.address}/github-event`, payload, { event: "push" });
-      const { msg } = await ended;
+      const { msg } = await told;
       heard.delete(count);
       if (!String(msg).includes("successfully")) throw new Error(`${name}: ${msg}`);
       return { seconds: (performance.now() - startedAt) / 1000, builds };
     },
     async [Symbol.asyncDispose]() {
-      const exit = once(child, "exit");
       child.kill("SIGTERM");
-      await exit;
+      await ended;
     },
   };
 }

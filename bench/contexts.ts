@@ -37,9 +37,14 @@ interface Measuring {
   tell(text: string): void;
 }
 
+/**
+ * Each run that counts follows one of the same side that does not: bake leaves the daemon at work for two more seconds,
+ * writing its traces down, which is bake's to bear and not its neighbour's.
+ */
 async function measureStack(parts: RealParts, { side, name, bars, tell, signal }: Measuring): Promise<readonly Row[]> {
   const [ours, theirs] = [await createPushStack("ours", parts), await createPushStack(side, parts)];
   const measure = (stack: PushStack, heat: "cold" | "warm") => async (run: number) => {
+    await measureOne(stack, { heat, run: `${side} before ${run}`, signal });
     const seconds = await measureOne(stack, { heat, run: `${side} ${run}`, signal });
     tell(`${name}, ${heat}, ${run === 0 ? "warm-up" : `run ${run}`}, ${stack.side}: ${seconds.toFixed(2)} s`);
     return seconds;
