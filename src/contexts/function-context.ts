@@ -1,6 +1,6 @@
 import { lstatSync, realpathSync } from "node:fs";
 import { posix } from "node:path";
-import { BuilderError } from "../errors.ts";
+import { BuilderError, type Location } from "../errors.ts";
 import type { Context } from "../model/context.ts";
 import { createDirectoryContext } from "./directory.ts";
 import { isCleanPath, quoteName } from "./entry-name.ts";
@@ -18,23 +18,42 @@ export interface FunctionParts {
   readonly handlerFolder: string;
   /** Further files and folders of the checkout, which come to lie beside the handler under the path they have. */
   readonly copy: readonly string[];
+  /** Where these are written, for errors. */
+  readonly places?: {
+    readonly handler: Location;
+    readonly copy: readonly Location[];
+    readonly handlerFolder?: Location;
+  };
 }
 
 /**
  * Creates the context of a function as faas-cli's shrinkwrap assembles it, without copying anything: the template (its
  * meta.json left out: it changes with every fetch), over it the handler without what is named "build" or "template" at
  * its top, over it the extra paths. Without a template the handler is the root. Links are resolved.
- * @throws BuilderError `path_forbidden` for what lies or leads outside, `context_invalid` for what does not exist
+ * @throws BuilderError `path_forbidden` for what lies or leads outside, `context_invalid` for what does not exist; with
+ *   the place where it is written
  */
 export function createFunctionContext(parts: FunctionParts): Context {
-  const { checkout, template, handler } = parts;
-  const at = template === undefined ? "" : handlerPlace(parts.handlerFolder);
+  const { checkout, template, handler, places } = parts;
+  const at = template === undefined ? "" : placing(places?.handlerFolder, () => handlerPlace(parts.handlerFolder));
   // faas-cli makes the handler's place first: its mode is not the template's.
   const layers: Layer[] = at === "" ? [] : [{ at, context: emptyContext }];
   if (template !== undefined) layers.push({ at: "", context: templateContext(template) });
-  layers.push({ at, context: handlerContext(checkout, handler) });
-  for (const path of parts.copy) layers.push(copyLayer(checkout, path, at));
+  layers.push({ at, context: placing(places?.handler, () => handlerContext(checkout, handler)) });
+  for (const [index, path] of parts.copy.entries()) {
+    layers.push(placing(places?.copy[index], () => copyLayer(checkout, path, at)));
+  }
   return createOverlayContext(layers);
+}
+
+/** What is wrong with a part is told with the place that names it. */
+function placing<T>(location: Location | undefined, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof BuilderError) || !location) throw error;
+    throw new BuilderError(error.code, error.message, { cause: error, location, fix: error.fix });
+  }
 }
 
 const emptyContext: Context = { list: async () => [] };
@@ -50,7 +69,10 @@ function templateContext(template: string): Context {
 function handlerContext(checkout: string, handler: string): Context {
   const path = inCheckout("handler", handler);
   const { isFolder } = checkPlace(checkout, "handler", path);
-  if (!isFolder) throw new BuilderError("context_invalid", `handler ${quoteName(handler)} is no folder`);
+  if (!isFolder) {
+    const fix = "Name the folder that it lies in.";
+    throw new BuilderError("context_invalid", `handler ${quoteName(handler)} is no folder`, { fix });
+  }
   return createDirectoryContext(posix.join(checkout, path), {
     within: checkout,
     links: "resolve",
@@ -106,7 +128,10 @@ function realPathOf(what: string, path: string, place: Buffer): Buffer {
   try {
     return realpathSync.native(place, { encoding: "buffer" });
   } catch (cause) {
-    throw new BuilderError("context_invalid", `${what} ${quoteName(path)} does not exist in the repository`, { cause });
+    throw new BuilderError("context_invalid", `${what} ${quoteName(path)} does not exist in the repository`, {
+      cause,
+      fix: "Correct the path, or add what it names.",
+    });
   }
 }
 

@@ -25,6 +25,7 @@ export interface StackFunction {
   readonly location: Location;
   /** Where these values stand, or else its name. */
   readonly langLocation: Location;
+  readonly handlerLocation: Location;
   readonly imageLocation: Location;
 }
 
@@ -34,13 +35,19 @@ export interface TemplateSource {
   readonly source: string;
 }
 
+/** A file or folder that comes to lie beside every handler. */
+export interface CopiedPath {
+  readonly path: string;
+  readonly location: Location;
+}
+
 export interface Stack {
   readonly functions: readonly StackFunction[];
   /** `provider.gateway`; "" where there is none. */
   readonly gateway: string;
   readonly templates: readonly TemplateSource[];
   /** `configuration.copy`: extra paths for every templated function. */
-  readonly copy: readonly string[];
+  readonly copy: readonly CopiedPath[];
   /** What is most likely a mistake, but does not keep the stack from being read. */
   readonly warnings: readonly Fault[];
 }
@@ -62,6 +69,8 @@ const keys = {
 } as const;
 
 const maxFunctions = 1000;
+/** Each is kept with each function. */
+const maxCopied = 200;
 const functionName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const nameRule = "expected at most 63 lower-case letters, digits and dashes, a letter or digit at both ends";
 
@@ -92,7 +101,7 @@ function readStack(root: YamlValue): Omit<Stack, "warnings"> {
     functions: functions.slice(0, maxFunctions).map(([name, value]) => readFunction(name, value)),
     gateway: providerFields.get("gateway")?.text() ?? "",
     templates: (configuration.get("templates")?.items() ?? []).map(readTemplate),
-    copy: textList(configuration.get("copy")),
+    copy: readCopied(configuration.get("copy")),
   };
 }
 
@@ -137,8 +146,15 @@ function readFunction(name: string, value: YamlValue): StackFunction {
     deployment: readDeployment(fields),
     location: at,
     langLocation: fields.get("lang")?.location ?? at,
+    handlerLocation: fields.get("handler")?.location ?? at,
     imageLocation: fields.get("image")?.location ?? at,
   };
+}
+
+function readCopied(value: YamlValue | undefined): readonly CopiedPath[] {
+  const items = value?.items() ?? [];
+  if (items.length > maxCopied) value?.fault(`more than ${maxCopied} copied paths`, { rank: ranks.content });
+  return items.slice(0, maxCopied).map((item) => ({ path: item.text(), location: item.location }));
 }
 
 function readTemplate(value: YamlValue): TemplateSource {

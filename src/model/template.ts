@@ -1,4 +1,4 @@
-import type { Fault } from "../errors.ts";
+import type { Fault, Location } from "../errors.ts";
 import { knownFields } from "./known-keys.ts";
 import { readYaml } from "./yaml.ts";
 import { textList, type YamlValue } from "./yaml-value.ts";
@@ -7,6 +7,8 @@ import { textList, type YamlValue } from "./yaml-value.ts";
 export interface Template {
   /** Folder of the handler inside the template, default `function`. */
   readonly handlerFolder: string;
+  /** Where it says so. */
+  readonly handlerFolderLocation?: Location;
   /** The process that the watchdog starts, for functions that name none; "" = what the image says. */
   readonly fprocess: string;
   /** Package groups by name, for `build_options`. */
@@ -34,8 +36,10 @@ function readTemplate(root: YamlValue): Omit<Template, "warnings"> {
     const group = knownFields(option, ["name", "packages"]);
     return [group.get("name")?.text() ?? "", textList(group.get("packages"))] as const;
   });
+  const folder = fields.get("handler_folder");
   return {
-    handlerFolder: fields.get("handler_folder")?.text() || "function",
+    handlerFolder: folder?.text() || "function",
+    ...(folder && { handlerFolderLocation: folder.location }),
     fprocess: fields.get("fprocess")?.text() ?? "",
     buildOptions: new Map(options),
   };

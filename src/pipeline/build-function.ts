@@ -1,11 +1,12 @@
 import { BuilderError, type Location } from "../errors.ts";
 import type { BuildEvent } from "../model/build-event.ts";
 import { type Context, readText } from "../model/context.ts";
+import { excerptOf } from "../model/faults.ts";
 import { excerptOfLines } from "../model/line-excerpt.ts";
-import type { PlannedFunction } from "./plan.ts";
+import type { PartPlaces, PlanHands, PlannedFunction } from "./plan.ts";
 import type { Tree } from "./tree.ts";
 
-const maxDockerfileBytes = 1024 * 1024;
+const maxFileBytes = 1024 * 1024;
 
 /** What building one function takes of the world. */
 export interface BuildHands {
@@ -16,6 +17,7 @@ export interface BuildHands {
     handler: string;
     handlerFolder: string;
     copy: readonly string[];
+    places?: PartPlaces;
   }): Context | Promise<Context>;
   /** Builds, and pushes where the installation wants it. */
   build(
@@ -61,12 +63,11 @@ interface Trees {
  */
 export async function buildFunction(
   planned: PlannedFunction,
-  { tree, templates, hands }: Trees & { hands: BuildHands },
+  { tree, templates, hands }: Trees & { hands: BuildHands & AssembleHands },
   { signal, onEvent }: { signal: AbortSignal; onEvent(event: BuildEvent): void },
 ): Promise<{ digest: string }> {
-  let context: Context | undefined;
+  const context = await assemble(planned, { tree, ...(templates && { templates }) }, hands);
   try {
-    context = await assemble(planned, { tree, ...(templates && { templates }) }, hands);
     const { name, image, buildArgs, platforms, buildSecrets: secretFiles } = planned;
     const { committedAt, folder } = tree;
     const time = committedAt === undefined ? {} : { committedAt };
@@ -80,17 +81,43 @@ export async function buildFunction(
   }
 }
 
-/** Assembles what a planned function is built from. */
+/** What assembling takes of the world; of a stack file that does not lie in the tree its text. */
+export type AssembleHands = Pick<BuildHands, "assemble"> & Pick<PlanHands, "stackFile">;
+
+/**
+ * Assembles what a planned function is built from.
+ * @throws BuilderError `path_forbidden` or `context_invalid`, with the line that names the part at fault
+ */
 export async function assemble(
   planned: PlannedFunction,
-  { tree, templates }: Trees,
-  hands: Pick<BuildHands, "assemble">,
+  { tree, templates = tree }: Trees,
+  hands: AssembleHands,
 ): Promise<Context> {
-  const { handler, handlerFolder, copy, template } = planned;
-  const parts = { checkout: tree.folder, handler, handlerFolder, copy };
-  return hands.assemble(
-    template ? { ...parts, template: `${(templates ?? tree).folder}/template/${template.lang}` } : parts,
-  );
+  const { handler, handlerFolder, copy, places, template } = planned;
+  const parts = { checkout: tree.folder, handler, handlerFolder, copy, ...(places && { places }) };
+  try {
+    return await hands.assemble(
+      template ? { ...parts, template: `${templates.folder}/template/${template.lang}` } : parts,
+    );
+  } catch (error) {
+    if (!(error instanceof BuilderError) || !error.location) throw error;
+    const { code, message, location, fix } = error;
+    const text = await readNaming(location.path, planned, { tree, templates, hands });
+    const faults = text === "" ? [] : [{ message, location, excerpt: excerptOf(text, location) }];
+    throw new BuilderError(code, message, { cause: error, location, fix, faults });
+  }
+}
+
+/** The stack file, or the template.yml, of this path. */
+async function readNaming(
+  path: string,
+  { template }: PlannedFunction,
+  { tree, templates, hands }: Required<Trees> & { hands: AssembleHands },
+): Promise<string> {
+  if (path === hands.stackFile?.file) return hands.stackFile.text;
+  const origin = template?.url === undefined ? "" : `${template.url}:`;
+  if (origin !== "" && path.startsWith(origin)) return readLines(templates.context, path.slice(origin.length));
+  return readLines(tree.context, path);
 }
 
 async function confirmDigest(
@@ -109,19 +136,19 @@ async function confirmDigest(
 }
 
 /** BuildKit tells places relative to the context; people look for them in their repository, and want to see them. */
-async function placed(error: unknown, planned: PlannedFunction, context: Context | undefined): Promise<unknown> {
+async function placed(error: unknown, planned: PlannedFunction, context: Context): Promise<unknown> {
   if (!(error instanceof BuilderError) || error.location?.path !== "Dockerfile") return error;
   const location: Location = { ...error.location, path: repositoryPath(error.location.path, planned) };
   const { code, message, fix } = error;
-  const excerpt = context && excerptOfLines(await readDockerfile(context), location);
+  const excerpt = excerptOfLines(await readLines(context, "Dockerfile"), location);
   const faults = excerpt ? [{ message, location, excerpt }] : [];
   return new BuilderError(code, message, { cause: error, location, fix, faults });
 }
 
 /** The failure that is being told counts more than one to show its place. */
-async function readDockerfile(context: Context): Promise<string> {
+async function readLines(context: Context, file: string): Promise<string> {
   try {
-    return (await readText(context, "Dockerfile", maxDockerfileBytes)) ?? "";
+    return (await readText(context, file, maxFileBytes)) ?? "";
   } catch (error) {
     if (error instanceof BuilderError) return "";
     throw error;

@@ -1,4 +1,4 @@
-import { BuilderError, type Fault } from "../errors.ts";
+import { BuilderError, type Fault, type Location } from "../errors.ts";
 import { type Context, readText } from "../model/context.ts";
 import type { Deployment } from "../model/deployment.ts";
 import { joinErrors } from "../model/faults.ts";
@@ -21,12 +21,22 @@ export interface PlannedFunction {
   readonly handler: string;
   readonly handlerFolder: string;
   readonly copy: readonly string[];
+  /** Where these are written; absent in plans of an earlier version. */
+  readonly places?: PartPlaces;
   readonly buildArgs: Readonly<Record<string, string>>;
   /** Paths of files by the ids under which a Dockerfile mounts them; none of a push. */
   readonly buildSecrets: Readonly<Record<string, string>>;
   readonly platforms: readonly string[];
   /** How it shall run, with the template's fprocess where it has none of its own. */
   readonly deployment: Deployment;
+}
+
+/** Where the parts of a function's context are named: in the stack file, and its template's own. */
+export interface PartPlaces {
+  readonly handler: Location;
+  readonly copy: readonly Location[];
+  /** Absent where the template leaves it at the default. */
+  readonly handlerFolder?: Location;
 }
 
 export interface Plan {
@@ -175,7 +185,8 @@ function readBasics(definition: StackFunction, stack: Stack, { hands }: Surround
       "has lang dockerfile, which is switched off (setting enable_dockerfile_lang)",
     );
   const buildArgs = { ...definition.buildArgs, ...hands.buildArgs };
-  const sources = { handler, handlerFolder: "", copy: stack.copy };
+  const places = { handler: definition.handlerLocation, copy: stack.copy.map(({ location }) => location) };
+  const sources = { handler, handlerFolder: "", copy: stack.copy.map(({ path }) => path), places };
   return { definition, planned: { name, image, ...sources, buildArgs, platforms, buildSecrets, deployment } };
 }
 
@@ -187,11 +198,13 @@ async function planFunction(
   if (definition.lang === "dockerfile") return planned;
   const { origin, template } = await findTemplate(definition, stack, { tree, hands });
   addNew(warnings, template.warnings);
-  const { deployment, buildArgs } = planned;
+  const { deployment, buildArgs, places } = planned;
+  const { handlerFolder, handlerFolderLocation } = template;
   return {
     ...planned,
     template: origin,
-    handlerFolder: template.handlerFolder,
+    handlerFolder,
+    ...(places && handlerFolderLocation && { places: { ...places, handlerFolder: handlerFolderLocation } }),
     buildArgs: { ...buildArgs, ADDITIONAL_PACKAGE: packagesOf(definition, template) },
     deployment: { ...deployment, fprocess: deployment.fprocess || template.fprocess },
   };

@@ -5,7 +5,7 @@ import type { Context } from "../model/context.ts";
 import { faultText } from "../model/faults.ts";
 import type { GoodBuild } from "../model/inputs.ts";
 import type { Outcome, PushOutcome } from "../model/outcome.ts";
-import { assemble, type BuildHands, buildFunction } from "./build-function.ts";
+import { type AssembleHands, assemble, type BuildHands, buildFunction } from "./build-function.ts";
 import { templateSource } from "./find-template.ts";
 import { unchangedOutcome } from "./find-unchanged.ts";
 import type { Limit } from "./limit.ts";
@@ -67,7 +67,7 @@ export async function runBuild(tree: Tree, steps: Steps, hands: LocalHands): Pro
  */
 export async function assembleAll(
   tree: Tree,
-  hands: AssembleHands & { warn(warning: Fault): void },
+  hands: PlanHands & AssembleHands & { warn(warning: Fault): void },
 ): Promise<readonly { planned: PlannedFunction; context: Context }[]> {
   const { functions, warnings } = await planStack(tree, hands);
   warnings.forEach(hands.warn);
@@ -138,9 +138,7 @@ function finish(outcome: Outcome, watcher: Watcher): Outcome {
   return outcome;
 }
 
-type AssembleHands = PlanHands & Pick<BuildHands, "assemble">;
-
-async function assembleIn(planned: PlannedFunction, { tree, hands }: { tree: Tree; hands: AssembleHands }) {
+async function assembleIn(planned: PlannedFunction, { tree, hands }: { tree: Tree; hands: PlanHands & AssembleHands }) {
   return assemble(planned, await treesOf(planned, { tree, hands }), hands);
 }
 

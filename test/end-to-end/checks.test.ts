@@ -46,6 +46,29 @@ test("a push becomes a check of the stack and one of each function, with log, li
   expect(github.statuses.all).toEqual([]);
 });
 
+test("a wrong handler, and an error of stack.yml, become annotations at their lines", async () => {
+  await using installation = await createInstallation(checks);
+  const { github } = installation;
+  const serving = await installation.start();
+  const files = stackOf({ good, bad: good });
+  const text = files["stack.yml"] ?? "";
+  const wrong = text.replace("handler: ./bad", "handler: ./bed");
+  const { sha } = await create(installation, { ...files, "stack.yml": wrong });
+  await installation.push(serving, { sha, branch: "main" });
+  const { good: fine, bad, "stack-deploy": whole } = await ended(installation, sha);
+  expect([fine?.conclusion, bad?.conclusion, whole?.conclusion]).toEqual(["success", "failure", "failure"]);
+  expect(bad?.title).toMatch(/^stack\.yml:4 handler "bed" does not exist/);
+  const place = { path: "stack.yml", start_line: 4, start_column: 36, annotation_level: "failure" };
+  expect(bad?.annotations).toMatchObject([place]);
+
+  const unreadable = { "stack.yml": text.replace("image: bad:1", "skip_build: perhaps") };
+  const broken = await github.commit(owner, "fns", { files: unreadable, branch: "main" });
+  await installation.push(serving, { sha: broken, branch: "main" });
+  const { "stack-deploy": unread } = await ended(installation, broken);
+  expect(unread?.conclusion).toBe("failure");
+  expect(unread?.annotations).toMatchObject([{ path: "stack.yml", start_line: 4, annotation_level: "failure" }]);
+});
+
 test("an installation that permits no checks is shown statuses by themselves", async () => {
   await using installation = await createInstallation(checks);
   const { github } = installation;

@@ -104,6 +104,23 @@ test("a stack file with a fault is 1 and shows the line", async () => {
   expect(stderr).toContain("stack.yml:1:1: provider.name");
 });
 
+test("a handler that is not there shows its line with a caret, and stops no other function", async () => {
+  const files = { ...two, "stack.yml": two["stack.yml"].replace("handler: ./one", "handler: ./oen") };
+  const shown = `5 |   one: {lang: dockerfile, handler: ./oen, image: '\${REGISTRY}/cli/one:1'}`;
+  const caret = `|${" ".repeat(36)}^`;
+  const { code, stdout } = await ofBuilder(["build"], files, { REGISTRY: "r" });
+  expect(code).toBe(1);
+  expect(stdout).toContain("stack.yml:5");
+  expect(stdout).toContain('handler "oen" does not exist');
+  expect(stdout).toContain(caret);
+  expect(stdout).toContain("1 built, 1 failed");
+  const wrapped = await ofBuilder(["build", "-f", "stack.yml", "--shrinkwrap", "out"], files, { REGISTRY: "r" });
+  expect(wrapped.code).toBe(1);
+  expect(wrapped.stderr).toMatch(/^of-builder:\nstack\.yml:5:36: handler "oen" does not exist/);
+  expect(wrapped.stderr).toContain(shown);
+  expect(wrapped.stderr).toContain(caret);
+});
+
 test("--shrinkwrap writes the contexts and builds nothing", async () => {
   const { code, stdout, folder } = await ofBuilder(["build", "--shrinkwrap", "out"], two, {
     BUILDKIT_HOST: "tcp://127.0.0.1:1",

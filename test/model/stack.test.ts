@@ -47,14 +47,21 @@ configuration:
         deployment: expect.objectContaining({ fprocess: "", environmentFiles: [] }),
         location: { path: "stack.yml", line: 6, column: 3 },
         langLocation: { path: "stack.yml", line: 7, column: 11 },
+        handlerLocation: { path: "stack.yml", line: 8, column: 14 },
         imageLocation: { path: "stack.yml", line: 9, column: 12 },
       },
     ],
     templates: [{ name: "node22", source: "https://example.com/templates.git" }],
-    copy: ["./common"],
+    copy: [{ path: "./common", location: { path: "stack.yml", line: 19, column: 10 } }],
     gateway: "http://127.0.0.1:8080",
     warnings: [],
   });
+});
+
+test("more copied paths than anybody has are a fault", () => {
+  const copied = (count: number) => `configuration:\n  copy: [${Array(count).fill("x").join(", ")}]\n`;
+  expect(stack("  a:\n", copied(200)).copy).toHaveLength(200);
+  expect(() => stack("  a:\n", copied(201))).toThrow("stack.yml line 6: more than 200 copied paths");
 });
 
 test("lang Dockerfile means dockerfile", () => {

@@ -13,6 +13,7 @@ test("a template names the process that it starts", () => {
 
 test("a template names its handler folder, or it is function", () => {
   expect(template.handlerFolder).toBe("code");
+  expect(template.handlerFolderLocation).toEqual({ path: "template/go/template.yml", line: 2, column: 17 });
   expect(parseTemplate("", "t").handlerFolder).toBe("function");
 });
 
