@@ -1,7 +1,7 @@
 import type { Fault, Location } from "../errors.ts";
 import { type Deployment, readDeployment } from "./deployment.ts";
 import { knownFields } from "./known-keys.ts";
-import { readYaml } from "./yaml.ts";
+import { type MadeText, readYaml } from "./yaml.ts";
 import { textList, textMap, type YamlValue } from "./yaml-value.ts";
 
 /** One function of a stack. */
@@ -82,7 +82,7 @@ const ranks = { provider: 1, version: 2, content: 3, name: 4 } as const;
  * @param file its path relative to the repository, for errors
  * @throws BuilderError `stack_invalid` or `name_invalid` with every fault of the file
  */
-export function parseStack(text: string, file: string): Stack {
+export function parseStack(text: string | MadeText, file: string): Stack {
   const { value, warnings } = readYaml(text, file, readStack);
   return { ...value, warnings };
 }

@@ -1,6 +1,7 @@
 import { BuilderError, type Fault } from "../errors.ts";
 import { faultAt, joinErrors } from "./faults.ts";
 import { applyOperator } from "./substitute-operators.ts";
+import type { MadeText } from "./yaml.ts";
 
 /*
  * Variables in a stack file, as faas-cli substitutes them (drone/envsubst) in the raw text before it is YAML, comments
@@ -26,7 +27,7 @@ const maxFaults = 20;
 const maxLength = 4 * 1024 * 1024;
 
 /**
- * Replaces the variables of a text.
+ * Replaces the variables of a text. What a variable brings stands where its expression begins.
  * @param file its path, for errors
  * @throws BuilderError `stack_invalid` with the place of every expression that has no meaning
  */
@@ -34,22 +35,45 @@ export function substitute(
   text: string,
   variables: Variables,
   file: string,
-): { text: string; warnings: readonly Fault[] } {
+): MadeText & { readonly warnings: readonly Fault[] } {
   const source: Source = { text, variables, file, at: 0, depth: 0, length: 0 };
   const parts: string[] = [];
+  const spans: Span[] = [];
+  let made = 0;
   const errors: BuilderError[] = [];
   const warnings: Fault[] = [];
   while (source.at < text.length && errors.length < maxFaults) {
     const start = source.at;
     const read = readNext(source);
     parts.push(read.text);
+    spans.push({ made, written: start, isPlain: read.error !== undefined || !text.startsWith("${", start) });
+    made += read.text.length;
     if (!read.error) continue;
     if (isComment(text, start) && warnings.length < maxFaults) warnings.push(...read.error.faults);
     else errors.push(read.error);
   }
   const [first, ...others] = errors;
   if (first) throw joinErrors([first, ...others]);
-  return { text: parts.join(""), warnings };
+  return { text: parts.join(""), written: text, writtenAt: (offset) => writtenAt(spans, offset), warnings };
+}
+
+/** A part of the text that was made, by where it begins, and where in the written one it comes from. */
+interface Span {
+  readonly made: number;
+  readonly written: number;
+  /** It stands there as it is; else it is what one expression brought. */
+  readonly isPlain: boolean;
+}
+
+function writtenAt(spans: readonly Span[], offset: number): number {
+  let [low, high] = [0, spans.length];
+  while (low + 1 < high) {
+    const middle = (low + high) >> 1;
+    if ((spans[middle]?.made ?? 0) <= offset) low = middle;
+    else high = middle;
+  }
+  const { made, written, isPlain } = spans[low] ?? { made: 0, written: 0, isPlain: true };
+  return isPlain ? written + offset - made : written;
 }
 
 /** An expression without meaning stays, and reading goes on behind its beginning. */

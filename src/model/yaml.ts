@@ -21,6 +21,20 @@ const maxAliasCharacters = 512 * 1024;
 /** What Go's decoder refuses: it reads no control characters, and no halves of characters. */
 const forbidden = /[\p{Cc}--[\t\n\r\u0085]]|[\p{Cs}\ufffe\uffff]/v;
 
+/** A text that was made of another one, which people know: faults show the places and lines of that. */
+export interface MadeText {
+  readonly text: string;
+  /** The one that a person wrote. */
+  readonly written: string;
+  /** Where in that one stands what an offset of the made one comes from. */
+  writtenAt(offset: number): number;
+}
+
+/** A text that is read as it was written. */
+export function asWritten(text: string): MadeText {
+  return { text, written: text, writtenAt: (offset) => offset };
+}
+
 /**
  * Reads a YAML text, and goes on after a fault, so that all are found at once.
  * @param file its path, as it shall stand in errors
@@ -28,12 +42,13 @@ const forbidden = /[\p{Cc}--[\t\n\r\u0085]]|[\p{Cs}\ufffe\uffff]/v;
  * @throws BuilderError `stack_invalid` with every fault and its place
  */
 export function readYaml<T>(
-  text: string,
+  text: string | MadeText,
   file: string,
   read: (root: YamlValue) => T,
 ): { value: T; warnings: readonly Fault[] } {
-  const findings = createFindings(text);
-  const value = read(parse(text, file, { findings, ofValues: findings }));
+  const made = typeof text === "string" ? asWritten(text) : text;
+  const findings = createFindings(made.written);
+  const value = read(parse(made, file, { findings, ofValues: findings }));
   findings.check();
   return { value, warnings: findings.warnings };
 }
@@ -52,30 +67,38 @@ export function parseYaml(text: string, file: string): YamlValue {
       findings.check();
     },
   };
-  return parse(text, file, { findings, ofValues: strict });
+  return parse(asWritten(text), file, { findings, ofValues: strict });
 }
 
 function parse(
-  text: string,
+  made: MadeText,
   file: string,
   { findings, ofValues }: { findings: Findings; ofValues: Findings },
 ): YamlValue {
+  const { text } = made;
   const top = { path: file, line: 1, column: 1 };
-  checkCharacters(text, { findings, top });
+  const placeOf = createPlaces(made, file);
+  checkCharacters(text, placeOf, findings);
   if (Buffer.byteLength(text) > maxBytes) findings.fault("the file is larger than 1 MiB", top);
   else if (countLexemes(text) > maxLexemes) findings.fault(`the file has more than ${maxLexemes} words and signs`, top);
   findings.check();
-  const lines = new LineCounter();
-  const placeOf = (offset: number) => {
-    const { line, col } = lines.linePos(offset);
-    return { path: file, line: Math.max(line, 1), column: Math.max(col, 1) };
-  };
-  const document = parseBounded(text, lines, { findings, top });
+  const document = parseBounded(text, { findings, top });
   checkSyntax(document, placeOf, findings);
   const targets = linkAliases(document, placeOf, { findings, top });
   findings.check();
   const left = { nodes: maxNodes, characters: text.length + maxAliasCharacters };
   return createYamlValue(document.contents, { targets, findings: ofValues, placeOf, left });
+}
+
+/** Places of the written text by offsets of the made one. */
+function createPlaces({ written, writtenAt }: MadeText, file: string): (offset: number) => Location {
+  const lines = new LineCounter();
+  lines.addNewLine(0);
+  for (const { index } of written.matchAll(/\n/g)) lines.addNewLine(index + 1);
+  return (offset) => {
+    const { line, col } = lines.linePos(writtenAt(offset));
+    return { path: file, line, column: col };
+  };
 }
 
 function countLexemes(text: string): number {
@@ -84,16 +107,11 @@ function countLexemes(text: string): number {
   return count;
 }
 
-function checkCharacters(text: string, { findings, top }: Reporting): void {
+function checkCharacters(text: string, placeOf: (offset: number) => Location, findings: Findings): void {
   const found = forbidden.exec(text);
   if (!found) return;
-  const before = text.slice(0, found.index).split("\n");
   const sign = found[0].codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0");
-  findings.fault(`control characters are not allowed: found U+${sign}`, {
-    ...top,
-    line: before.length,
-    column: (before.at(-1)?.length ?? 0) + 1,
-  });
+  findings.fault(`control characters are not allowed: found U+${sign}`, placeOf(found.index));
 }
 
 interface Reporting {
@@ -101,14 +119,13 @@ interface Reporting {
   readonly top: Location;
 }
 
-function parseBounded(text: string, lineCounter: LineCounter, { findings, top }: Reporting): Document.Parsed {
+function parseBounded(text: string, { findings, top }: Reporting): Document.Parsed {
   try {
     // Its own test for keys that stand twice takes time in the square of their number.
     return parseDocument(text, {
       schema: "failsafe",
       merge: true,
       uniqueKeys: false,
-      lineCounter,
       prettyErrors: false,
     });
   } catch (cause) {

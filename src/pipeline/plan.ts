@@ -6,6 +6,7 @@ import { type Selection, selectFunctions } from "../model/function-selection.ts"
 import { parseStack, type Stack, type StackFunction, stackFileNames } from "../model/stack.ts";
 import { substitute, type Variables } from "../model/substitute.ts";
 import { additionalPackages, type Template } from "../model/template.ts";
+import { asWritten } from "../model/yaml.ts";
 import { checkImages } from "./check-images.ts";
 import { findTemplate, type TemplateHands, type TemplateOrigin } from "./find-template.ts";
 import { isPlaced, placedAt, planFault, withFaults } from "./plan-fault.ts";
@@ -77,10 +78,9 @@ const maxErrors = 20;
  *   found and its place; `usage` for a selection without meaning
  */
 export async function planStack(tree: Tree, hands: PlanHands): Promise<Plan> {
-  const { file, text: written } = await readStackFile(tree.context, hands);
-  const substituted = hands.variables ? substitute(written, hands.variables, file) : { text: written, warnings: [] };
-  const { text } = substituted;
-  const stack = parseStack(text, file);
+  const { file, text } = await readStackFile(tree.context, hands);
+  const substituted = hands.variables ? substitute(text, hands.variables, file) : { ...asWritten(text), warnings: [] };
+  const stack = parseStack(substituted, file);
   const wanted = await selectFunctions(stack.functions, hands.selection ?? {});
   const warnings = [...substituted.warnings, ...stack.warnings];
   const { owner } = hands;

@@ -138,6 +138,21 @@ test("random texts become what faas-cli makes of them", { timeout: 120_000 }, as
   for (const [at, { line, text }] of meant.entries()) expect(real[at], `seed ${seed}: ${line}`).toBe(text);
 });
 
+test("what was made tells where it was written", () => {
+  const written = "a ${A}b $$c ${U}${E}d \\\\ ${bad\n# ${bad-x} e";
+  const at = (text: string) => written.indexOf(text);
+  const commented = `# ${written.replaceAll("\n", " ")}`;
+  const { text, writtenAt } = substitute(commented, variables, "stack.yml");
+  expect(text).toBe("# a alphab $c d \\ ${bad # ${bad-x} e");
+  const places = ["a ", "alpha", "b ", "$c", "c ", "d ", " ${bad #", "# ${", "e"].map((part) => {
+    const from = text.indexOf(part, 2);
+    return commented.slice(writtenAt(from), writtenAt(from) + 4);
+  });
+  expect(at("a")).toBe(0);
+  expect(places).toEqual(["a ${", "${A}", "b $$", "$$c ", "c ${", "d \\\\", " ${b", "# ${", "e"]);
+  expect(writtenAt(text.length)).toBe(commented.length);
+});
+
 function textOrNothing(line: string): string | undefined {
   return catching(() => run(`<${line}>`)) ? undefined : run(line);
 }
