@@ -2,6 +2,7 @@ import type { BuildExtras } from "../compose/build-extras.ts";
 import { buildFolder, type LocalRequest, shrinkwrapFolder } from "../compose/local-build.ts";
 import { readConfig, readSurroundings } from "../config.ts";
 import { BuilderError } from "../errors.ts";
+import type { TagFormat } from "../model/image-name.ts";
 import { type ExtraOptions, readExtras } from "./build-extras.ts";
 import { createPlainLog } from "./plain-log.ts";
 import { createProgress, type Progress } from "./progress.ts";
@@ -23,6 +24,7 @@ export interface BuildOptions extends ExtraOptions {
   readonly force?: true;
   readonly envsubst: boolean;
   readonly buildArg: readonly string[];
+  readonly tag: TagFormat;
   readonly progress: "auto" | "live" | "plain" | "quiet" | "json";
 }
 
@@ -72,7 +74,7 @@ export async function build(options: BuildOptions, world: World): Promise<number
 
 /** Reads which functions of which stack are meant. */
 export async function readRequest(
-  options: Pick<BuildOptions, "yaml" | "filter" | "regex" | "envsubst" | "buildArg">,
+  options: Pick<BuildOptions, "yaml" | "filter" | "regex" | "envsubst" | "buildArg" | "tag">,
   world: World,
   { signal }: { signal: AbortSignal },
 ): Promise<LocalRequest> {
@@ -83,6 +85,7 @@ export async function readRequest(
     ...(options.envsubst && { variables: world.env }),
     selection: { filter: options.filter, regex: options.regex },
     buildArgs: parseBuildArgs(options.buildArg),
+    tag: options.tag,
   };
 }
 

@@ -9,6 +9,8 @@ Examples:
   of-builder build --push --filter 'api-*' build and push some of it
   of-builder build --regex '^(api|web)-' -f https://example.com/stack.yml
   of-builder build --shrinkwrap build      only write the build contexts
+  of-builder build --push --tag sha        api:0.1 becomes api:0.1-1a2b3c4, this commit's; branch: api:0.1-main-1a2b3c4;
+                                           describe: api:0.1-v2.0-3-g1a2b3c4; digest: api:MD5, of the handler's files
   of-builder build -o type=local,dest=out/{name}      the files of each image in place of the image
   of-builder build --load                             the images in the Docker engine of DOCKER_HOST
   of-builder build --filter api -o - | tar -t         the files of one image as a tar

@@ -8,7 +8,7 @@ import { exitCodes, type World } from "./world.ts";
 
 /** The options of `of-builder remote-build` as the command line gives them. */
 export interface RemoteBuildOptions
-  extends Pick<BuildOptions, "yaml" | "filter" | "regex" | "parallel" | "envsubst" | "buildArg" | "progress"> {
+  extends Pick<BuildOptions, "yaml" | "filter" | "regex" | "parallel" | "envsubst" | "buildArg" | "tag" | "progress"> {
   readonly url?: string;
   readonly payloadSecret?: string;
   readonly builderPublicKey?: string;

@@ -1,4 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { messageOf } from "../errors.ts";
+import { parseTagFormat, type TagFormat } from "../model/image-name.ts";
 
 /** Adds the options that say which functions of which stack are meant: faas-cli's, under its names. */
 export function addStackOptions(command: Command): Command {
@@ -17,7 +19,20 @@ export function addStackOptions(command: Command): Command {
         .default(true)
         .argParser(parseFlag),
     )
-    .addOption(new Option("--no-envsubst").hideHelp());
+    .addOption(new Option("--no-envsubst").hideHelp())
+    .addOption(
+      new Option("--tag <format>", "what the tag of each image gets: latest (as it is), sha, branch, describe, digest")
+        .default("latest")
+        .argParser(parseTag),
+    );
+}
+
+function parseTag(text: string): TagFormat {
+  try {
+    return parseTagFormat(text);
+  } catch (error) {
+    throw new InvalidArgumentError(messageOf(error));
+  }
 }
 
 /** Go's words for a bool. */

@@ -10,7 +10,7 @@ import type { Log } from "../log.ts";
 import type { Context } from "../model/context.ts";
 import { faultText } from "../model/faults.ts";
 import type { Selection } from "../model/function-selection.ts";
-import { imageOfStack } from "../model/image-name.ts";
+import type { TagFormat } from "../model/image-name.ts";
 import type { PushOutcome } from "../model/outcome.ts";
 import type { Variables } from "../model/substitute.ts";
 import type { FoundBuildkit } from "../parts/find-buildkit.ts";
@@ -24,6 +24,7 @@ import type { Tree } from "../pipeline/tree.ts";
 import { createCredentials } from "../registry/credentials.ts";
 import { openPermit } from "../registry/permit.ts";
 import { type BuildExtras, createExtraRequests, isPlain } from "./build-extras.ts";
+import { createImageNames } from "./image-names.ts";
 import { createLocalChanges } from "./local-changes.ts";
 import { openLocalMemory } from "./local-memory.ts";
 import { createTemplates, type LocalTemplates } from "./local-templates.ts";
@@ -38,6 +39,8 @@ export interface LocalRequest {
   readonly buildArgs: Readonly<Record<string, string>>;
   /** All functions where absent. */
   readonly selection?: Selection;
+  /** What becomes of the tags that the stack gives its images; nothing where absent. */
+  readonly tag?: TagFormat;
 }
 
 export interface BuildRequest extends LocalRequest {
@@ -93,7 +96,7 @@ export async function buildFolder(request: BuildRequest, around: BuildSurroundin
   };
   try {
     return await runBuild(treeOf(request.folder), createPlainSteps(signal), {
-      ...rules(request, { config, templates }),
+      ...(await rules(request, { config, templates, signal })),
       assemble: createFunctionContext,
       // What was built last time says nothing of other outputs, stages or secrets.
       ...(isPlain(request.extras) && { changes: createLocalChanges({ memory, target, push, force, log, signal }) }),
@@ -148,7 +151,7 @@ export async function shrinkwrapFolder(
   { config, surroundings, log, signal }: Omit<BuildSurroundings, "watcher">,
 ): Promise<readonly string[]> {
   await using templates = createTemplates({ config, folder: request.folder, surroundings, log, signal });
-  const hands = { ...rules(request, { config, templates }), assemble: createFunctionContext };
+  const hands = { ...(await rules(request, { config, templates, signal })), assemble: createFunctionContext };
   const warn = (warning: Fault) => log.warn({}, faultText(warning));
   const written: string[] = [];
   for (const { planned, context } of await assembleAll(treeOf(request.folder), { ...hands, warn })) {
@@ -182,18 +185,21 @@ export function treeOf(folder: string): Tree {
   return { folder, context: createDirectoryContext(folder, { within: folder, links: "resolve" }) };
 }
 
-/** How the stack of a folder is read. */
-export function rules(
+/**
+ * How the stack of a folder is read.
+ * @throws BuilderError `usage` where its tags need a commit and it has none
+ */
+export async function rules(
   request: LocalRequest,
-  { config, templates }: { config: Config; templates: LocalTemplates },
-): PlanHands {
+  { config, templates, signal }: { config: Config; templates: LocalTemplates; signal: AbortSignal },
+): Promise<PlanHands> {
   return {
     ...(request.stackFile && { stackFile: request.stackFile }),
     ...(request.variables && { variables: request.variables }),
     buildArgs: request.buildArgs,
     ...(request.selection && { selection: request.selection }),
     pushed: false,
-    imageOf: ({ image, name }) => imageOfStack(image || name),
+    imageOf: await createImageNames(request.tag ?? "latest", { folder: request.folder, signal }),
     dockerfileLang: true,
     templateUrls: config.customTemplates,
     allowsSource: () => true,

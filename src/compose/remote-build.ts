@@ -55,7 +55,7 @@ export async function buildRemotely(
   const { environment } = surroundings;
   await using templates = createTemplates({ config, folder: request.folder, surroundings, log, signal });
   return await runBuild(treeOf(request.folder), createPlainSteps(signal), {
-    ...rules(request, { config, templates }),
+    ...(await rules(request, { config, templates, signal })),
     assemble: createFunctionContext,
     // Servers before of-builder tell no digest.
     async build({ secretFiles = {}, ...order }, options) {

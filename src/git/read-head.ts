@@ -12,6 +12,33 @@ export interface Head {
   readonly message: string;
 }
 
+const nameCommands = {
+  sha: ["rev-parse", "--short", "HEAD"],
+  branch: ["rev-parse", "--abbrev-ref", "HEAD"],
+  describe: ["describe", "--tags", "--always"],
+} as const;
+
+/**
+ * Reads a name of the commit that a folder of the person at the terminal has checked out: its short SHA, its branch (`HEAD`
+ * where there is none) or what `git describe` makes of its tags.
+ * @throws BuilderError `usage` where the folder has no commit
+ */
+export async function readCommitName(
+  folder: string,
+  kind: keyof typeof nameCommands,
+  { signal }: { signal: AbortSignal },
+): Promise<string> {
+  try {
+    return (await simpleGit({ baseDir: folder, abort: signal }).raw(...nameCommands[kind])).trim();
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new BuilderError("usage", `${folder} is no git repository with a commit: ${messageOf(cause)}`, {
+      cause,
+      fix: "Commit first, or leave out --tag.",
+    });
+  }
+}
+
 /**
  * Reads what a folder of the person at the terminal has checked out. It is their own repository: nothing of it is run.
  * @throws BuilderError `usage` where it is none, or has no remote "origin"

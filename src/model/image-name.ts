@@ -10,14 +10,35 @@ const reference = new RegExp(
   `^(?:(?:${host})/)?${component}(?:/${component})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?$`,
 );
 
+/** faas-cli's formats of tags: as written, with a commit, branch and commit, or `git describe` behind it, or a digest in its place. */
+export const tagFormats = ["latest", "sha", "branch", "describe", "digest"] as const;
+export type TagFormat = (typeof tagFormats)[number];
+
+/**
+ * Reads the name of a tag format as faas-cli does: in any case; nothing and `default` are `latest`.
+ * @throws BuilderError `usage`
+ */
+export function parseTagFormat(text: string): TagFormat {
+  const word = text.toLowerCase();
+  const format = tagFormats.find((known) => known === (["", "default"].includes(word) ? "latest" : word));
+  if (format !== undefined) return format;
+  throw new BuilderError("usage", `unknown image tag format: '${text}' (expected ${tagFormats.join(", ")})`);
+}
+
 /**
  * The name of a function's image outside of GitHub, as faas-cli gives it: the stack's `image`, `:latest` where it has no tag.
+ * @param retag makes of this tag the one that is wanted
  * @throws BuilderError `name_invalid`
  */
-export function imageOfStack(image: string): string {
+export function imageOfStack(image: string, retag = (tag: string) => tag): string {
   checkNoDigest(image);
   const { name, tag } = splitTag(image);
-  return checkImageName(`${name}:${tag}`);
+  return checkImageName(`${name}:${retag(tag)}`);
+}
+
+/** A branch's name with a dash for whatever a tag cannot hold. */
+export function tagPart(branch: string): string {
+  return branch.replaceAll(/[^A-Za-z0-9_.-]/g, "-");
 }
 
 /**

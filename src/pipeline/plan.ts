@@ -56,7 +56,7 @@ export interface PlanHands extends TemplateHands {
   readonly stackFile?: { readonly file: string; readonly text: string };
   /** What `${NAME}` in a stack file may see; absent: nothing is substituted. */
   readonly variables?: Variables;
-  imageOf(definition: StackFunction): string;
+  imageOf(definition: StackFunction): string | Promise<string>;
   /** Which functions are wanted; all where absent. */
   readonly selection?: Selection;
   /** The stack is a stranger's: what it says to BuildKit itself is left out, and what it says of running is kept. */
@@ -111,7 +111,7 @@ async function planAll(
   for (const definition of definitions) {
     if (troubles.isFull()) break;
     try {
-      const basics = readBasics((await around.readPushed?.(definition)) ?? definition, stack, around);
+      const basics = await readBasics((await around.readPushed?.(definition)) ?? definition, stack, around);
       if (!troubles.hasSilence()) functions.push(await planFunction(basics, stack, around));
     } catch (error) {
       troubles.add(error);
@@ -172,9 +172,9 @@ interface Basics {
   readonly planned: PlannedFunction;
 }
 
-function readBasics(definition: StackFunction, stack: Stack, { hands }: Surroundings): Basics {
+async function readBasics(definition: StackFunction, stack: Stack, { hands }: Surroundings): Promise<Basics> {
   const { name, lang, handler, platforms, buildSecrets, deployment } = definition;
-  const image = imageAt(definition, hands);
+  const image = await imageAt(definition, hands);
   if (handler === "") throw planFault(definition, "stack_invalid", 'has no "handler": expected the folder of its code');
   if (lang === "")
     throw planFault(definition, "stack_invalid", 'has no "lang": expected dockerfile, or the name of a template');
@@ -222,9 +222,9 @@ function addNew(warnings: Fault[], found: readonly Fault[]): void {
   }
 }
 
-function imageAt(definition: StackFunction, hands: PlanHands): string {
+async function imageAt(definition: StackFunction, hands: PlanHands): Promise<string> {
   try {
-    return hands.imageOf(definition);
+    return await hands.imageOf(definition);
   } catch (error) {
     throw placedAt(definition.imageLocation, error);
   }

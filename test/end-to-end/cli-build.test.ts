@@ -91,6 +91,8 @@ test.for([
   ["a stack file that is not there", ["build", "-f", "x.yml"], {}],
   ["a faulty setting", ["build"], { insecure: "perhaps" }],
   ["a number that is none", ["build", "--parallel", "many"], {}],
+  ["a tag format that is none", ["build", "--tag", "nope"], {}],
+  ["a tag of a commit in a folder without one", ["build", "--tag", "sha"], {}],
   ["a faulty setting in a file", ["serve", "--config", "stack.yml"], {}],
 ] as const)("%s is 2", async ([, args, env]) => {
   const { code, stderr } = await ofBuilder(args, two, env);
@@ -142,6 +144,17 @@ test("--shrinkwrap --tar writes archives that POST /build takes", async () => {
   );
   const config = await run("tar", ["xOf", join(folder, "out/one.tar"), "com.openfaas.docker.config"]);
   expect(JSON.parse(config.stdout)).toEqual({ image: "r:5000/cli/one:1", buildArgs: {} });
+});
+
+test("--tag makes the images' tags", async () => {
+  const args = ["build", "--shrinkwrap", "out", "--tar", "--tag", "digest"];
+  const { code, folder } = await ofBuilder(args, two, { REGISTRY: "r:5000" });
+  expect(code).toBe(0);
+  const config = await run("tar", ["xOf", join(folder, "out/one.tar"), "com.openfaas.docker.config"]);
+  expect(JSON.parse(config.stdout).image).toMatch(/^r:5000\/cli\/one:[0-9a-f]{32}$/);
+  expect((await ofBuilder(["build", "--help"], {})).stdout).toMatch(
+    /--tag <format>[\s\S]*sha, branch, describe, digest/,
+  );
 });
 
 test("a BuildKit that is not there is 1, and says what to do", async () => {
