@@ -79,6 +79,7 @@ export async function buildFolder(request: BuildRequest, around: BuildSurroundin
   const signIn = createRegistrySignIn({ credentials, target, permitFor: () => openPermit });
   const memory = await openLocalMemory(config.dataFolder, request.folder);
   const force = request.force || request.noCache;
+  const commit = async () => (await import("../git/read-head.ts")).readUnchangedCommit(request.folder, { signal });
   const extra = createExtraRequests(request.extras, {
     folder: request.folder,
     environment: around.surroundings.environment,
@@ -99,7 +100,9 @@ export async function buildFolder(request: BuildRequest, around: BuildSurroundin
       ...(await rules(request, { config, templates, signal })),
       assemble: createFunctionContext,
       // What was built last time says nothing of other outputs, stages or secrets.
-      ...(isPlain(request.extras) && { changes: createLocalChanges({ memory, target, push, force, log, signal }) }),
+      ...(isPlain(request.extras) && {
+        changes: createLocalChanges({ memory, target, push, force, commit, log, signal }),
+      }),
       ready: buildkit.open,
       build,
       ...(push && { readDigest: target.readDigest }),

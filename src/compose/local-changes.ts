@@ -1,11 +1,12 @@
 import { type ContextHash, hashContext } from "../contexts/hash.ts";
 import type { Log } from "../log.ts";
 import type { Context } from "../model/context.ts";
+import { repositoryOf } from "../model/image-name.ts";
 import { askingOnce, type InputHands, readInputs } from "../pipeline/inputs.ts";
 import type { PlannedFunction } from "../pipeline/plan.ts";
 import type { LocalChanges } from "../pipeline/run-build.ts";
 import { builderName, walk } from "./context-inputs.ts";
-import type { LocalMemory } from "./local-memory.ts";
+import type { LocalBuild, LocalMemory } from "./local-memory.ts";
 import type { PushTarget } from "./push-target.ts";
 
 interface LocalChangesOptions {
@@ -15,13 +16,16 @@ interface LocalChangesOptions {
   readonly push: boolean;
   /** Nothing counts as unchanged. */
   readonly force: boolean;
+  /** The commit that the folder is, "" where it is none or has changed since; asked for once something was built. */
+  commit(): Promise<string>;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
 
 /** Creates the way to tell which functions of a folder have changed since they were last built on this machine. */
 export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
-  const { memory, target, push, force, log, signal } = options;
+  const { memory, target, push, force, commit, log, signal } = options;
+  let built: Promise<string> | undefined;
   const seen = new Map<string, { context: ContextHash; inputs: string }>();
   const baseDigest = askingOnce(target.baseDigest);
 
@@ -40,9 +44,13 @@ export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
     return hash && inputs !== undefined ? { context: hash, inputs } : undefined;
   };
 
-  const isInRegistry = async (image: string, digest: string) => {
+  /** Whether an earlier image has the name where it is wanted; in a registry it is given it. */
+  const hasName = async (image: string, build: LocalBuild) => {
+    // Only a build can give a name to what was never pushed, wherever BuildKit keeps that.
+    if (!push) return build.image === image;
     try {
-      return (await target.readDigest(image, { signal })) === digest;
+      if ((await target.readDigest(image, { signal })) === build.digest) return true;
+      return await target.copyImage(`${repositoryOf(image)}@${build.digest}`, image, { signal });
     } catch {
       signal.throwIfAborted();
       return false;
@@ -57,10 +65,11 @@ export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
       if (!now) return undefined;
       seen.set(name, now);
       if (force || !build || build.inputs !== now.inputs) return undefined;
-      if (push && !(await isInRegistry(image, build.digest))) return undefined;
+      if (!(await hasName(image, build))) return undefined;
       // The stamp may have become a good one by now: the next time no file has to be read.
-      if (now.context.stamp !== build.context.stamp || now.context.settled !== build.context.settled) {
-        memory.keep(name, image, { ...build, context: now.context });
+      const { stamp, settled } = now.context;
+      if (image !== build.image || stamp !== build.context.stamp || settled !== build.context.settled) {
+        memory.keep(name, { ...build, image, context: now.context });
       }
       return build;
     },
@@ -70,7 +79,8 @@ export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
       // The stamp was taken a moment ago: whether it would still tell of a change tomorrow does not matter here.
       const after = before && (await read(planned, context, { ...before.context, settled: true }));
       if (after?.inputs !== before?.inputs || !after) return;
-      memory.keep(name, image, { inputs: after.inputs, image, digest, sha: "", context: after.context });
+      built ??= commit();
+      memory.keep(name, { inputs: after.inputs, image, digest, sha: await built, context: after.context });
     },
   };
 }

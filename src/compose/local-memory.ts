@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ContextHash } from "../contexts/hash.ts";
+import { repositoryOf } from "../model/image-name.ts";
 import type { GoodBuild } from "../model/inputs.ts";
 
 /** What is remembered of the last good build of a function on this machine. */
@@ -11,8 +12,9 @@ export interface LocalBuild extends GoodBuild {
 
 /** The good builds of one folder, in a file of the data folder. */
 export interface LocalMemory {
+  /** The last good build of a function in the repository of an image, under whatever tag. */
   find(name: string, image: string): LocalBuild | undefined;
-  keep(name: string, image: string, build: LocalBuild): void;
+  keep(name: string, build: LocalBuild): void;
   /** Writes what was kept; what another process wrote meanwhile about other functions stays. */
   save(): Promise<void>;
 }
@@ -33,7 +35,7 @@ export async function openLocalMemory(dataFolder: string, folder: string): Promi
   const kept = new Map<string, LocalBuild>();
   return {
     find: (name, image) => known.get(keyOf(name, image)),
-    keep: (name, image, build) => void kept.set(keyOf(name, image), build),
+    keep: (name, build) => void kept.set(keyOf(name, build.image), build),
     async save() {
       if (kept.size === 0) return;
       await mkdir(place, { recursive: true });
@@ -51,7 +53,7 @@ export async function openLocalMemory(dataFolder: string, folder: string): Promi
 }
 
 function keyOf(name: string, image: string): string {
-  return `${name} ${image}`;
+  return `${name} ${repositoryOf(image)}`;
 }
 
 async function readBuilds(file: string): Promise<Map<string, LocalBuild>> {

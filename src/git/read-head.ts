@@ -1,4 +1,4 @@
-import { simpleGit } from "simple-git";
+import { type SimpleGit, simpleGit } from "simple-git";
 import { BuilderError, messageOf } from "../errors.ts";
 
 /** What a person's own clone has checked out. */
@@ -29,7 +29,7 @@ export async function readCommitName(
   { signal }: { signal: AbortSignal },
 ): Promise<string> {
   try {
-    return (await simpleGit({ baseDir: folder, abort: signal }).raw(...nameCommands[kind])).trim();
+    return (await openAsItIs(folder, signal).raw(...nameCommands[kind])).trim();
   } catch (cause) {
     signal.throwIfAborted();
     throw new BuilderError("usage", `${folder} is no git repository with a commit: ${messageOf(cause)}`, {
@@ -39,13 +39,47 @@ export async function readCommitName(
   }
 }
 
+/** A repository that came from elsewhere shall run nothing. */
+const runsNothing = ["core.fsmonitor=false", "core.hooksPath=/dev/null"];
+/** Simple-git takes settings of these names for a stranger's. */
+const ours = { allowUnsafeFsMonitor: true, allowUnsafeHooksPath: true };
+/** Of the repository itself: filters of files, and remotes that missing objects would be fetched from. */
+const runningSettings = /^(?:local|worktree)\s+(?:filter\.|extensions\.partialclone|remote\..*\.promisor)/im;
+const gitlink = /^160000 /m;
+
+/**
+ * The commit that a folder's files are, as `git status` tells of them; nothing of the repository is run for that.
+ * @returns its SHA; "" where the folder has none, or was changed since, or where only running something would tell: filters
+ *   of the repository's own, submodules, a partial clone
+ */
+export async function readUnchangedCommit(folder: string, { signal }: { signal: AbortSignal }): Promise<string> {
+  try {
+    const git = openAsItIs(folder, signal);
+    if (runningSettings.test(await git.raw("config", "--show-scope", "--name-only", "--list"))) return "";
+    if (gitlink.test(await git.raw("ls-files", "--stage", "--", "."))) return "";
+    const sha = (await git.raw("rev-parse", "--verify", "HEAD")).trim();
+    const changes = await git.raw(
+      "--no-optional-locks",
+      "status",
+      "--porcelain",
+      "--ignore-submodules=dirty",
+      "--",
+      ".",
+    );
+    return changes === "" ? sha : "";
+  } catch {
+    signal.throwIfAborted();
+    return "";
+  }
+}
+
 /**
  * Reads what a folder of the person at the terminal has checked out. It is their own repository: nothing of it is run.
  * @throws BuilderError `usage` where it is none, or has no remote "origin"
  */
 export async function readHead(folder: string, { signal }: { signal: AbortSignal }): Promise<Head> {
   try {
-    const git = simpleGit({ baseDir: folder, abort: signal });
+    const git = openAsItIs(folder, signal);
     const [sha = "", seconds = "", ...message] = (await git.raw("log", "-1", "--format=%H%n%ct%n%B")).split("\n");
     const branch = (await git.raw("rev-parse", "--abbrev-ref", "HEAD")).trim();
     const remote = (await git.raw("remote", "get-url", "origin")).trim();
@@ -56,4 +90,8 @@ export async function readHead(folder: string, { signal }: { signal: AbortSignal
       cause,
     });
   }
+}
+
+function openAsItIs(folder: string, signal: AbortSignal): SimpleGit {
+  return simpleGit({ baseDir: folder, abort: signal, config: runsNothing, unsafe: ours });
 }

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openLocalMemory } from "../../src/compose/local-memory.ts";
 
-const build = (inputs: string) => ({
+const build = (inputs: string, image = "r/a:1") => ({
   inputs,
-  image: "r/a:1",
+  image,
   digest: "sha256:1",
   sha: "",
   context: { content: "c", stamp: "s", settled: true },
@@ -17,13 +17,14 @@ async function createScratch() {
   return { folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
 }
 
-test("what was kept is found the next time, for its folder, function and image", async () => {
+test("what was kept is found the next time, for its folder, function and the image's repository", async () => {
   await using scratch = await createScratch();
   const first = await openLocalMemory(scratch.folder, "/project");
-  first.keep("one", "r/a:1", build("1"));
+  first.keep("one", build("1"));
   await first.save();
   const second = await openLocalMemory(scratch.folder, "/project");
   expect(second.find("one", "r/a:1")).toEqual(build("1"));
+  expect(second.find("one", "r/a:2")).toEqual(build("1"));
   expect(second.find("two", "r/a:1")).toBeUndefined();
   expect(second.find("one", "r/b:1")).toBeUndefined();
   expect((await openLocalMemory(scratch.folder, "/other")).find("one", "r/a:1")).toBeUndefined();
@@ -32,12 +33,12 @@ test("what was kept is found the next time, for its folder, function and image",
 test("two at a time do not forget what the other has kept", async () => {
   await using scratch = await createScratch();
   const [one, two] = [await openLocalMemory(scratch.folder, "/p"), await openLocalMemory(scratch.folder, "/p")];
-  one.keep("one", "i", build("1"));
-  two.keep("two", "i", build("2"));
+  one.keep("one", build("1", "i"));
+  two.keep("two", build("2", "i"));
   await one.save();
   await two.save();
   const later = await openLocalMemory(scratch.folder, "/p");
-  expect([later.find("one", "i"), later.find("two", "i")]).toEqual([build("1"), build("2")]);
+  expect([later.find("one", "i"), later.find("two", "i")]).toEqual([build("1", "i"), build("2", "i")]);
 });
 
 test("the folders built longest ago are forgotten beyond 500", async () => {
@@ -49,11 +50,11 @@ test("the folders built longest ago are forgotten beyond 500", async () => {
     await utimes(join(place, `${at}.json`), 1000 + at, 1000 + at);
   }
   const memory = await openLocalMemory(scratch.folder, "/p");
-  memory.keep("one", "i", build("1"));
+  memory.keep("one", build("1", "i"));
   await memory.save();
   const names = await readdir(place);
   expect(names).toHaveLength(500);
   expect(names).not.toContain("10.json");
   expect(names).toContain("509.json");
-  expect((await openLocalMemory(scratch.folder, "/p")).find("one", "i")).toEqual(build("1"));
+  expect((await openLocalMemory(scratch.folder, "/p")).find("one", "i")).toEqual(build("1", "i"));
 });

@@ -17,7 +17,7 @@ const registry = inject("registry");
 /** A folder with two functions, whose images go to a repository of their own. */
 async function createProject(name: string) {
   const folder = join(scratch, name);
-  const image = (one: string) => `${registry}/unchanged-${name}/${one}:1`;
+  const image = (one: string) => `${registry}/unchanged-${name}/${one}:\${TAG:-1}`;
   await write(folder, {
     "stack.yml": `provider: {name: openfaas}
 functions:
@@ -104,6 +104,56 @@ test("with --push an image counts only while the registry has it", async () => {
   expect((await fetch(url, { method: "DELETE" })).status).toBe(202);
   expect((await project.build(["--push"])).counts).toBe("1 built, 1 unchanged");
   expect(await digestOf("unchanged-pushed/one", "1")).toBe(digest);
+});
+
+test("under a new tag the earlier image gets that in the registry, and nothing is built", async () => {
+  const project = await createProject("tagged");
+  expect((await project.build(["--push"])).counts).toBe("2 built");
+  const digest = await digestOf("unchanged-tagged/one", "1");
+  const second = await project.build(["--push"], { ...noBuildkit, TAG: "2" });
+  expect(second.counts).toBe("0 built, 2 unchanged");
+  expect(second.stdout).toContain(`/unchanged-tagged/one:2@${digest}`);
+  expect(await digestOf("unchanged-tagged/one", "2")).toBe(digest);
+  // A tag that somebody has moved is moved back.
+  await project.write({ "one/x": "y" });
+  expect((await project.build(["--push"], { TAG: "3" })).counts).toBe("1 built, 1 unchanged");
+  const changed = await digestOf("unchanged-tagged/one", "3");
+  expect(changed).not.toBe(digest);
+  expect((await project.build(["--push"], { ...noBuildkit, TAG: "2" })).counts).toBe("0 built, 2 unchanged");
+  expect(await digestOf("unchanged-tagged/one", "2")).toBe(changed);
+});
+
+test("without --push, and of what was not pushed, a new tag is built", async () => {
+  const project = await createProject("retagged");
+  expect((await project.build()).counts).toBe("2 built");
+  expect((await project.build([], { TAG: "2" })).counts).toBe("2 built");
+  expect((await project.build([], { ...noBuildkit, TAG: "2" })).counts).toBe("0 built, 2 unchanged");
+  expect((await project.build(["--push"], { TAG: "3" })).counts).toBe("2 built");
+  expect(await digestOf("unchanged-retagged/one", "3")).toMatch(/^sha256:/);
+});
+
+test("what has not changed names the commit that built it, where the folder was that commit", async () => {
+  const project = await createProject("committed");
+  const git = async (...args: readonly string[]) => {
+    const who = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+    return (await run("git", [...who, ...args], { cwd: project.folder })).stdout.trim();
+  };
+  await git("init", "--quiet");
+  await git("add", ".");
+  await git("commit", "--quiet", "--message=one");
+  const sha = await git("rev-parse", "--short=7", "HEAD");
+  await project.build(["--push", "--tag", "sha"]);
+  expect(await digestOf("unchanged-committed/one", `1-${sha}`)).toMatch(/^sha256:/);
+  await project.write({ "two/x": "later" });
+  const { stdout } = await project.build(["--push"]);
+  expect(stdout).toMatch(new RegExp(`^one \\| unchanged since ${sha}: `, "m"));
+  await git("add", ".");
+  await git("commit", "--quiet", "--message=two");
+  const later = await git("rev-parse", "--short", "HEAD");
+  const third = await project.build(["--push", "--tag", "sha"], noBuildkit);
+  expect(third.stdout).toMatch(new RegExp(`^one \\| unchanged since ${sha}: \\S+/one:1-${later}@`, "m"));
+  // It was built of a change that was no commit yet.
+  expect(third.stdout).toMatch(/^two \| unchanged: /m);
 });
 
 test("where a base image's registry does not answer everything is built", async () => {
