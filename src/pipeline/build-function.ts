@@ -3,7 +3,7 @@ import type { BuildEvent } from "../model/build-event.ts";
 import { type Context, readText } from "../model/context.ts";
 import { excerptOf } from "../model/faults.ts";
 import { excerptOfLines } from "../model/line-excerpt.ts";
-import type { PartPlaces, PlanHands, PlannedFunction } from "./plan.ts";
+import type { PlanHands, PlannedFunction } from "./plan.ts";
 import type { Tree } from "./tree.ts";
 
 const maxFileBytes = 1024 * 1024;
@@ -17,7 +17,7 @@ export interface BuildHands {
     handler: string;
     handlerFolder: string;
     copy: readonly string[];
-    places?: PartPlaces;
+    places?: PartLocations;
   }): Context | Promise<Context>;
   /** Builds, and pushes where the installation wants it. */
   build(
@@ -47,6 +47,12 @@ export interface ImageRequest {
   readonly secrets?: Readonly<Record<string, Uint8Array>>;
   /** Where the installation would push: whether this image is. */
   readonly push?: boolean;
+}
+
+interface PartLocations {
+  readonly handler: Location;
+  readonly copy: readonly Location[];
+  readonly handlerFolder?: Location;
 }
 
 interface Trees {
@@ -93,7 +99,8 @@ export async function assemble(
   { tree, templates = tree }: Trees,
   hands: AssembleHands,
 ): Promise<Context> {
-  const { handler, handlerFolder, copy, places, template } = planned;
+  const { handler, handlerFolder, copy, template } = planned;
+  const places = locationsOf(planned);
   const parts = { checkout: tree.folder, handler, handlerFolder, copy, ...(places && { places }) };
   try {
     return await hands.assemble(
@@ -106,6 +113,18 @@ export async function assemble(
     const faults = text === "" ? [] : [{ message, location, excerpt: excerptOf(text, location) }];
     throw new BuilderError(code, message, { cause: error, location, fix, faults });
   }
+}
+
+function locationsOf(planned: PlannedFunction): PartLocations | undefined {
+  const { places } = planned;
+  if (!places) return undefined;
+  const { file, handler, copy, handlerFolder } = places;
+  const at = (path: string, [line, column]: readonly [number, number]) => ({ path, line, column });
+  return {
+    handler: at(file, handler),
+    copy: copy.map((place) => at(file, place)),
+    ...(handlerFolder && { handlerFolder: at(repositoryPath("template.yml", planned), handlerFolder) }),
+  };
 }
 
 /** The stack file, or the template.yml, of this path. */

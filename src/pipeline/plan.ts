@@ -32,13 +32,17 @@ export interface PlannedFunction {
   readonly deployment: Deployment;
 }
 
-/** Where the parts of a function's context are named: in the stack file, and its template's own. */
+/** Where the parts of a function's context are named. Short: there may be a thousand functions in a plan. */
 export interface PartPlaces {
-  readonly handler: Location;
-  readonly copy: readonly Location[];
-  /** Absent where the template leaves it at the default. */
-  readonly handlerFolder?: Location;
+  /** The stack file. */
+  readonly file: string;
+  readonly handler: Place;
+  readonly copy: readonly Place[];
+  /** In its template.yml; absent where that leaves it at the default. */
+  readonly handlerFolder?: Place;
 }
+
+type Place = readonly [line: number, column: number];
 
 export interface Plan {
   readonly functions: readonly PlannedFunction[];
@@ -185,7 +189,11 @@ async function readBasics(definition: StackFunction, stack: Stack, { hands }: Su
       "has lang dockerfile, which is switched off (setting enable_dockerfile_lang)",
     );
   const buildArgs = { ...definition.buildArgs, ...hands.buildArgs };
-  const places = { handler: definition.handlerLocation, copy: stack.copy.map(({ location }) => location) };
+  const places = {
+    file: definition.handlerLocation.path,
+    handler: placeOf(definition.handlerLocation),
+    copy: stack.copy.map(({ location }) => placeOf(location)),
+  };
   const sources = { handler, handlerFolder: "", copy: stack.copy.map(({ path }) => path), places };
   return { definition, planned: { name, image, ...sources, buildArgs, platforms, buildSecrets, deployment } };
 }
@@ -204,10 +212,14 @@ async function planFunction(
     ...planned,
     template: origin,
     handlerFolder,
-    ...(places && handlerFolderLocation && { places: { ...places, handlerFolder: handlerFolderLocation } }),
+    ...(places && handlerFolderLocation && { places: { ...places, handlerFolder: placeOf(handlerFolderLocation) } }),
     buildArgs: { ...buildArgs, ADDITIONAL_PACKAGE: packagesOf(definition, template) },
     deployment: { ...deployment, fprocess: deployment.fprocess || template.fprocess },
   };
+}
+
+function placeOf({ line, column = 1 }: Location): Place {
+  return [line, column];
 }
 
 /** Functions of one template would each tell the same of it. */

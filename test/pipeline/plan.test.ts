@@ -14,7 +14,7 @@ test("a function with a Dockerfile of its own needs no template", async () => {
       platforms: [],
       handlerFolder: "",
       copy: [],
-      places: { handler: { path: "stack.yml", line: 3, column: 34 }, copy: [] },
+      places: { file: "stack.yml", handler: [3, 34], copy: [] },
       buildArgs: { V: "1.10" },
       buildSecrets: {},
       deployment: expect.objectContaining({ fprocess: "", environment: {} }),
@@ -43,11 +43,7 @@ test("a template comes from the installation's repositories, with its folder and
     handlerFolder: "code",
     buildArgs: { ADDITIONAL_PACKAGE: "make" },
     copy: ["./common"],
-    places: {
-      handler: { path: "stack.yml", line: 3, column: 26 },
-      copy: [{ path: "stack.yml", line: 4, column: 24 }],
-      handlerFolder: { path: `${allowedUrl}:template/go/template.yml`, line: 1, column: 17 },
-    },
+    places: { file: "stack.yml", handler: [3, 26], copy: [[4, 24]], handlerFolder: [1, 17] },
   });
 });
 
