@@ -92,7 +92,7 @@ export class Daemons {
 
   #create(address: string, serverName: string | undefined): Daemon {
     const { tls, force = false, log, onNews } = this.#options;
-    const named = tls && serverName !== undefined ? { serverName, ...tls } : tls;
+    const named = tls && { ...tls, serverName: tls.serverName ?? serverName };
     const client = createBuildkit({ address, tls: named, force, log });
     const counts = { running: 0, built: 0, failures: 0 };
     const state = { version: undefined, isHealthy: true, lost: new AbortController(), pulse: undefined };

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createBuildkit } from "../../src/buildkit/client.ts";
+import { createBuildkitPool } from "../../src/buildkit/pool.ts";
 import type { TlsFiles } from "../../src/buildkit/tls-files.ts";
 import { createLog } from "../../src/log.ts";
 import { createAuthority, createCertificate, type Pair } from "./certificates.ts";
@@ -54,6 +55,27 @@ test.for<[string, () => TlsFiles]>([
   ["for the server name that is set", () => files({ serverName: "buildkit.example" })],
 ])("a build over TLS with certificates on both sides, %s", async ([, tls]) => {
   await expect(buildOver(tls())).resolves.toMatchObject({ digest: undefined });
+});
+
+test("daemons that are found by a name show certificates for that name", async () => {
+  const { port } = new URL(address);
+  const only = await createCertificate(folder, { name: "named", names: ["DNS:buildkit.example"], authority });
+  const { daemon, port: namedPort } = await startTlsDaemon(join(folder, "named"), { ca: authority.cert, ...only });
+  parts.use(daemon);
+  const buildOver = async (serverName: string | undefined, { at = namedPort, name = "buildkit.example" } = {}) => {
+    // As the settings give it: a name that is not set is there, and undefined.
+    const tls = { ...files(), serverName };
+    const addresses = [`tcp://${name}:${at}`];
+    const pool = createBuildkitPool({ addresses, lookUp: async () => ["127.0.0.1"], tls, slots: 1, log });
+    const context = createMemoryContext({ Dockerfile: "FROM scratch\n" });
+    return pool.build({ context }, { signal, onEvent: () => undefined }).finally(() => pool.close());
+  };
+  await expect(buildOver(undefined)).resolves.toMatchObject({ digest: undefined });
+  await expect(buildOver("buildkit.example", { name: "other.example" })).resolves.toMatchObject({ digest: undefined });
+  await expect(buildOver(undefined, { at: Number(port), name: "other.example" })).rejects.toMatchObject({
+    code: "buildkit_unreachable",
+    message: expect.stringContaining("other.example"),
+  });
 });
 
 test("a real daemon that speaks TLS and is spoken to without is told as that", async () => {
