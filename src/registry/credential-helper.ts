@@ -8,7 +8,7 @@ export interface StoredSecret {
   readonly secret: string;
 }
 
-const limitMs = 30_000;
+const defaultLimitMs = 30_000;
 const notFound = "credentials not found in native keychain";
 
 /**
@@ -17,12 +17,17 @@ const notFound = "credentials not found in native keychain";
  * Protocol (docker-credential-helpers): the program `docker-credential-NAME`, started with `get`, reads the key from
  * standard input and prints `{"Username": …, "Secret": …}`; where it knows nothing it prints "credentials not found
  * in native keychain" and ends with 1. The user name `<token>` stands for an identity token.
- * @throws BuilderError `setting_invalid` when there is no such program, it fails, or is not done within 30 s
+ * @param options.limitMs how long it may take, 30 s where absent; it is killed then, and all that it has started
+ * @throws BuilderError `setting_invalid` when there is no such program, it fails, or is not done in time
  */
-export async function askHelper(name: string, key: string): Promise<StoredSecret | undefined> {
+export async function askHelper(
+  name: string,
+  key: string,
+  { limitMs = defaultLimitMs }: { limitMs?: number | undefined } = {},
+): Promise<StoredSecret | undefined> {
   if (!/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name)) throw fault(name, "its name is not that of a program");
   try {
-    const { code, printed } = await runHelper(`docker-credential-${name}`, key);
+    const { code, printed } = await runHelper(`docker-credential-${name}`, { key, limitMs });
     if (printed.includes(notFound)) return undefined;
     if (code !== 0) throw fault(name, `it ended with ${code}`);
     return parseAnswer(name, printed);
@@ -31,16 +36,39 @@ export async function askHelper(name: string, key: string): Promise<StoredSecret
   }
 }
 
-async function runHelper(command: string, key: string): Promise<{ code: number | null; printed: string }> {
-  const child = spawn(command, ["get"], { stdio: ["pipe", "pipe", "ignore"], timeout: limitMs, killSignal: "SIGKILL" });
-  const ended = new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject);
+async function runHelper(
+  command: string,
+  { key, limitMs }: { key: string; limitMs: number },
+): Promise<{ code: number | null; printed: string }> {
+  // A group of its own: what a script has started holds its output open, and outlives the script.
+  const child = spawn(command, ["get"], { stdio: ["pipe", "pipe", "ignore"], detached: true });
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const limit = setTimeout(() => {
+    reject(new Error(`it was not done within ${limitMs / 1000} s`));
+    endGroup(child.pid);
+    child.stdout.destroy();
+  }, limitMs);
+  const ended = new Promise<number | null>((resolve, fail) => {
+    child.once("error", fail);
     child.once("close", resolve);
   });
   child.stdin.on("error", () => {});
   child.stdin.end(key);
-  const [code, printed] = await Promise.all([ended, text(child.stdout)]);
-  return { code, printed };
+  try {
+    const [code, printed] = await Promise.race([Promise.all([ended, text(child.stdout)]), late]);
+    return { code, printed };
+  } finally {
+    clearTimeout(limit);
+  }
+}
+
+function endGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // All of it has ended: only its output is held open elsewhere.
+  }
 }
 
 function parseAnswer(name: string, printed: string): StoredSecret | undefined {

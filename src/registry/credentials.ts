@@ -21,16 +21,23 @@ const dockerHubKey = "https://index.docker.io/v1/";
  * file itself (`auths`).
  *
  * Keys are hosts, or URLs whose host counts; Docker Hub's is `https://index.docker.io/v1/` whatever it is called by.
+ * @param options.helperLimitMs how long a helper may take; 30 s where absent
  * @returns a function that answers undefined where nothing is stored for a host, and throws BuilderError
  * `setting_invalid` when the file is not what it should be or a helper fails
  */
-export function createCredentials({ folder }: { folder: string }): LookUpCredentials {
+export function createCredentials({
+  folder,
+  helperLimitMs,
+}: {
+  folder: string;
+  helperLimitMs?: number;
+}): LookUpCredentials {
   const file = join(folder, "config.json");
   let known = { version: "", config: emptyConfig };
   return async (host) => {
     const version = await versionOf(file);
     if (version !== known.version) known = { version, config: version === "" ? emptyConfig : await readConfig(file) };
-    return lookUp(known.config, host);
+    return lookUp(known.config, host, { limitMs: helperLimitMs });
   };
 }
 
@@ -42,10 +49,14 @@ interface DockerConfig {
 
 const emptyConfig: DockerConfig = { auths: {}, helpers: {}, store: undefined };
 
-async function lookUp({ auths, helpers, store }: DockerConfig, host: string): Promise<Credentials | undefined> {
+async function lookUp(
+  { auths, helpers, store }: DockerConfig,
+  host: string,
+  limit: { limitMs: number | undefined },
+): Promise<Credentials | undefined> {
   const helper = entryOf(helpers, host) ?? store;
   const key = isDockerHub(host) ? dockerHubKey : host;
-  const helped = typeof helper === "string" && helper !== "" ? await askHelper(helper, key) : undefined;
+  const helped = typeof helper === "string" && helper !== "" ? await askHelper(helper, key, limit) : undefined;
   if (helped) return { username: helped.username === "<token>" ? "" : helped.username, password: helped.secret };
   return credentialsOf(entryOf(auths, host));
 }

@@ -1,4 +1,5 @@
-import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -108,6 +109,27 @@ test.for([
   await writeConfig({ credsStore: "test" });
   const error = { code: "setting_invalid", message: expect.stringContaining(words ?? "") };
   await expect(createCredentials({ folder })("reg")).rejects.toMatchObject(error);
+});
+
+test("a helper that is late is killed with what it has started, and not waited for", async () => {
+  const alive = join(folder, "alive");
+  execFileSync("mkfifo", [alive]);
+  // A process of the helper's holds the output open; a pipe at whose end it writes ends only with it.
+  await writeHelper("test", `exec 3>"${alive}"; sleep 1000 & wait`);
+  await writeConfig({ credsStore: "test" });
+  const ended = readFile(alive);
+  await expect(createCredentials({ folder, helperLimitMs: 1000 })("reg")).rejects.toMatchObject({
+    code: "setting_invalid",
+    message: expect.stringContaining("not done within 1 s"),
+  });
+  expect(await ended).toEqual(Buffer.alloc(0));
+});
+
+test("an output that stays open after the helper is not waited for", async () => {
+  await writeHelper("test", "setsid sleep 5 & exit 0");
+  await writeConfig({ credsStore: "test" });
+  const error = { code: "setting_invalid", message: expect.stringContaining("not done within") };
+  await expect(createCredentials({ folder, helperLimitMs: 200 })("reg")).rejects.toMatchObject(error);
 });
 
 test.for(["../evil", "-x", "a b", "absent"])("a helper %j is not started", async (name) => {
