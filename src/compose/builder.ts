@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { createBuildkit } from "../buildkit/client.ts";
 import { createDirectoryContext } from "../contexts/directory.ts";
 import type { Log } from "../log.ts";
@@ -6,6 +7,7 @@ import type { Context } from "../model/context.ts";
 import { createCredentials } from "../registry/credentials.ts";
 import { openPermit } from "../registry/permit.ts";
 import { parseSealingKey } from "../remote/seal-secrets.ts";
+import { folderIdentity } from "./folder-identity.ts";
 import { createPushTarget } from "./push-target.ts";
 import { createRegistrySignIn } from "./registry-sign-in.ts";
 import { createRemoteBuild } from "./remote-build.ts";
@@ -63,6 +65,7 @@ export interface Builder extends Disposable {
 type Build = (
   order: Required<Omit<BuildOrder, "secrets">> & {
     readonly context: Context;
+    readonly sharedKey?: string;
     readonly secrets: Readonly<Record<string, Uint8Array>>;
   },
   options: { signal: AbortSignal; onEvent: (event: BuildEvent) => void },
@@ -78,15 +81,23 @@ export function createBuilder(options: BuilderOptions): Builder {
   const { build, close } = "url" in options ? remote(options) : local(options);
   return {
     async build({ context, push = true, buildArgs = {}, platforms = [], image, secrets = {} }, given = {}) {
-      const tree =
-        typeof context === "string" ? createDirectoryContext(context, { within: context, links: "keep" }) : context;
-      const order = { context: tree, image, push, buildArgs, platforms, secrets: bytesOf(secrets) };
+      const order = { ...sourceOf(context), image, push, buildArgs, platforms, secrets: bytesOf(secrets) };
       const { signal = new AbortController().signal, onEvent = () => undefined } = given;
       const { digest } = await build(order, { signal, onEvent });
       return { digest };
     },
     close,
     [Symbol.dispose]: close,
+  };
+}
+
+/** Only a folder is known again by the next build: times in a tree of one's own need not tell that a file has changed. */
+function sourceOf(context: string | Context): { context: Context; sharedKey?: string } {
+  if (typeof context !== "string") return { context };
+  const folder = resolve(context);
+  return {
+    context: createDirectoryContext(folder, { within: folder, links: "keep" }),
+    sharedKey: folderIdentity(folder),
   };
 }
 

@@ -24,6 +24,7 @@ import type { Tree } from "../pipeline/tree.ts";
 import { createCredentials } from "../registry/credentials.ts";
 import { openPermit } from "../registry/permit.ts";
 import { type BuildExtras, createExtraRequests, isPlain } from "./build-extras.ts";
+import { folderIdentity } from "./folder-identity.ts";
 import { createImageNames } from "./image-names.ts";
 import { createLocalChanges } from "./local-changes.ts";
 import { openLocalMemory } from "./local-memory.ts";
@@ -185,7 +186,8 @@ async function writeOrder(
 
 /** Links may lead anywhere inside the folder, and nowhere else. */
 export function treeOf(folder: string): Tree {
-  return { folder, context: createDirectoryContext(folder, { within: folder, links: "resolve" }) };
+  const context = createDirectoryContext(folder, { within: folder, links: "resolve" });
+  return { folder, context, identity: folderIdentity(folder) };
 }
 
 /**

@@ -22,6 +22,7 @@ import type { PushHands } from "../pipeline/run-push.ts";
 import { createTrees, type OwnedTree } from "../pipeline/trees.ts";
 import type { LookUpCredentials } from "../registry/credentials.ts";
 import { builderName } from "./context-inputs.ts";
+import { folderIdentity } from "./folder-identity.ts";
 import type { Github } from "./github.ts";
 import { createKnownContexts } from "./known-contexts.ts";
 import { createOwnerLimits } from "./owner-limits.ts";
@@ -174,6 +175,8 @@ function ownedTree({ folder, committedAt, sha, ...checkout }: Checkout): OwnedTr
     committedAt,
     commit: sha,
     context: createDirectoryContext(folder, { within: folder, links: "resolve" }),
+    // Kept for the next push of the repository, for which git writes anew what differs.
+    identity: folderIdentity(folder),
     [Symbol.asyncDispose]: () => checkout[Symbol.asyncDispose](),
   };
 }

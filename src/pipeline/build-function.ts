@@ -1,8 +1,10 @@
+import { createHash } from "node:crypto";
 import { BuilderError, type Location } from "../errors.ts";
 import type { BuildEvent } from "../model/build-event.ts";
 import { type Context, readText } from "../model/context.ts";
 import { excerptOf } from "../model/faults.ts";
 import { excerptOfLines } from "../model/line-excerpt.ts";
+import { templateSource } from "./find-template.ts";
 import type { PlanHands, PlannedFunction } from "./plan.ts";
 import type { Tree } from "./tree.ts";
 
@@ -75,16 +77,26 @@ export async function buildFunction(
   const context = await assemble(planned, { tree, ...(templates && { templates }) }, hands);
   try {
     const { name, image, buildArgs, platforms, buildSecrets: secretFiles } = planned;
-    const { committedAt, folder } = tree;
+    const { committedAt, identity } = tree;
     const time = committedAt === undefined ? {} : { committedAt };
+    const kept = identity === undefined ? {} : { sharedKey: sharedKeyOf(identity, planned) };
     const built = await hands.build(
-      { context, name, image, buildArgs, platforms, secretFiles, ...time, sharedKey: `${folder}:${name}` },
+      { context, name, image, buildArgs, platforms, secretFiles, ...time, ...kept },
       { signal, onEvent },
     );
     return { digest: await confirmDigest(image, built.digest, { hands, signal }) };
   } catch (error) {
     throw await placed(error, planned, context);
   }
+}
+
+/**
+ * BuildKit takes a file as known by its path, size and time. Files of one checkout are often of one time, so what is
+ * assembled from other folders of it has another key.
+ */
+function sharedKeyOf(identity: string, { name, handler, handlerFolder, copy, template }: PlannedFunction): string {
+  const sources = [name, handler, handlerFolder, copy, template?.lang, templateSource(template)];
+  return `${identity}:${createHash("sha256").update(JSON.stringify(sources)).digest("hex").slice(0, 32)}`;
 }
 
 /** What assembling takes of the world; of a stack file that does not lie in the tree its text. */

@@ -4,6 +4,8 @@ import type { Context } from "../model/context.ts";
 export interface Tree {
   readonly folder: string;
   readonly context: Context;
+  /** Name of this folder and no other one, on any machine; absent where no later build is made of the same files. */
+  readonly identity?: string;
   /** The commit that it is, where it came from git. */
   readonly commit?: string;
   /** Unix seconds of that commit. */
