@@ -3,17 +3,19 @@ import type { BuildEvent } from "../model/build-event.ts";
 type LogEvent = Extract<BuildEvent, { kind: "log" }>;
 
 interface Withheld {
-  length: number;
+  bytes: number;
   tail: string;
   last: LogEvent;
 }
 
 const maxSteps = 1000;
 const tailCharacters = 8192;
+/** Never cuts a character. */
+const encoder = new TextEncoder();
 
 /**
- * Passes events on until the steps have printed `maxBytes` (a character counts as one). What they print then is withheld; when a step ends, its
- * last lines are told, after a line that says how much is missing.
+ * Passes events on until the steps have printed `maxBytes` of UTF-8. What they print then is withheld; when a step ends,
+ * its last lines are told, after a line that says how much is missing.
  * @returns what takes each event
  */
 export function limitLog(onEvent: (event: BuildEvent) => void, maxBytes: number): (event: BuildEvent) => void {
@@ -23,19 +25,21 @@ export function limitLog(onEvent: (event: BuildEvent) => void, maxBytes: number)
     const step = withheld.get(event.vertex);
     if (step === undefined && withheld.size >= maxSteps) return;
     const tail = `${step?.tail ?? ""}${event.text.slice(-tailCharacters)}`.slice(-tailCharacters);
-    withheld.set(event.vertex, { length: (step?.length ?? 0) + event.text.length, tail, last: event });
+    const bytes = (step?.bytes ?? 0) + Buffer.byteLength(event.text);
+    withheld.set(event.vertex, { bytes, tail, last: event });
   };
   /** Tells what there is room for, and keeps the rest. */
   const pass = (event: LogEvent) => {
-    if (left > 0) onEvent({ ...event, text: event.text.slice(0, left).toWellFormed() });
-    withhold({ ...event, text: event.text.slice(left) });
+    const { read } = encoder.encodeInto(event.text, new Uint8Array(left));
+    if (read > 0) onEvent({ ...event, text: event.text.slice(0, read) });
+    withhold({ ...event, text: event.text.slice(read) });
     left = 0;
   };
   return (event) => {
     if (event.kind === "log") {
-      const { length } = event.text;
-      if (left < length) return pass(event);
-      left -= length;
+      const bytes = Buffer.byteLength(event.text);
+      if (left < bytes) return pass(event);
+      left -= bytes;
     }
     const rest = event.kind === "vertex" && event.completed !== undefined ? withheld.get(event.digest) : undefined;
     if (rest !== undefined) {
@@ -47,8 +51,8 @@ export function limitLog(onEvent: (event: BuildEvent) => void, maxBytes: number)
 }
 
 /** The withheld end of a step's output, from the start of a line. */
-function endOf({ length, tail }: Withheld): string {
+function endOf({ bytes, tail }: Withheld): string {
   const text = tail.length < tailCharacters ? tail : tail.slice(tail.indexOf("\n") + 1);
-  const missing = length - text.length;
-  return missing > 0 ? `\n[${missing} characters are left out here: the build prints too much]\n${text}` : text;
+  const missing = bytes - Buffer.byteLength(text);
+  return missing > 0 ? `\n[${missing} bytes are left out here: the build prints too much]\n${text}` : text;
 }

@@ -38,7 +38,7 @@ test("D10 of a step that prints too much the start and the end are told", async 
   const { error, output } = await buildOnce({ context, noCache: true, limits: { logBytes: 20_000 } });
   expect(output.startsWith("1\n2\n3\n")).toBe(true);
   expect(output.trimEnd().endsWith("20000\nTHE END")).toBe(true);
-  expect(output).toMatch(/\n\[\d+ characters are left out here: the build prints too much\]\n/);
+  expect(output).toMatch(/\n\[\d+ bytes are left out here: the build prints too much\]\n/);
   expect(Buffer.byteLength(output)).toBeLessThan(20_000 + 9000);
   expect(error?.message).toContain("exit code 5: THE END");
 });
@@ -82,11 +82,19 @@ test("each step's own end is told when it ends, and a short one whole", () => {
   ]);
 });
 
+test("bytes count, not characters, and none is cut in two", () => {
+  expect(told([log("a", "äö"), log("a", "€😀")], 8)).toEqual(["a: äö", "a: €"]);
+  expect(told([log("a", "😀😀"), end("a")], 5)).toEqual(["a: 😀", "a: 😀", "vertex"]);
+  const [first, rest = ""] = told([log("a", "ä".repeat(20_000)), end("a")], 1000);
+  expect(first).toBe(`a: ${"ä".repeat(500)}`);
+  expect(rest).toContain(`[${39_000 - 2 * 8192} bytes are left out here`);
+});
+
 test("D10 one endless line, and output of a great many steps, take a bounded place", () => {
   const line = "x".repeat(100_000);
   const [endless = ""] = told([...Array.from({ length: 50 }, () => log("a", line)), end("a")], 0);
   expect(endless.length).toBeLessThan(10_000);
-  expect(endless).toContain("characters are left out here");
+  expect(endless).toContain("bytes are left out here");
   const many = Array.from({ length: 5000 }, (_, at) => log(`s${at}`, "text"));
   const ends = Array.from({ length: 5000 }, (_, at) => end(`s${at}`));
   expect(told([...many, ...ends], 0).filter((text) => text !== "vertex")).toHaveLength(1000);
