@@ -1,12 +1,13 @@
 import { Metadata, type ServiceError } from "@grpc/grpc-js";
 import { parseAddress } from "./address.ts";
-import { describeAbort, describeTransport } from "./call-error.ts";
+import { describeAbort, describeTransport, describeUnreachable } from "./call-error.ts";
 import { askVersion } from "./daemon-version.ts";
 import { type ListWorkersResponse, SolveRequest, type WorkerRecord } from "./generated/control.ts";
 import { createHealth } from "./health.ts";
 import { createProgress } from "./progress.ts";
 import { createId, openSession } from "./session.ts";
 import { runSolve } from "./solve.ts";
+import { describeFailure } from "./solve-error.ts";
 import type { TlsFiles } from "./tls-files.ts";
 
 /** What a daemon tells of itself. */
@@ -42,7 +43,8 @@ const knownEntitlements = ["network.host", "security.insecure", "device"];
 /**
  * Asks a daemon for all that it tells of itself. Which entitlements it grants it does not tell: it is asked for a build
  * of nothing with each.
- * @throws BuilderError `buildkit_unreachable`, `buildkit_refused`, `build_cancelled`, `setting_invalid`
+ * @throws BuilderError `buildkit_unreachable`, `buildkit_refused`, `build_cancelled`, `setting_invalid`, or what a build
+ *   of nothing fails with for any other reason
  */
 export async function inspectDaemon(
   address: string,
@@ -99,7 +101,12 @@ async function isGranted(endpoint: Endpoint, name: string, signal: AbortSignal):
     const limit = AbortSignal.any([signal, session.lost, AbortSignal.timeout(limitMs)]);
     const progress = createProgress(() => undefined);
     const end = await runSolve(endpoint, SolveRequest.fromPartial(request), { progress, signal: limit });
-    return end.ok || !/not allowed|unknown entitlement|invalid entitlement/u.test(end.failure.message);
+    if (end.ok) return true;
+    if (/not allowed|unknown entitlement|invalid entitlement/u.test(end.failure.message)) return false;
+    if (signal.aborted) throw describeAbort(signal);
+    if (limit.aborted) throw describeUnreachable(endpoint.address, limit.reason);
+    const broken = end.cause && describeTransport(endpoint.address, end.cause);
+    throw broken ?? describeFailure(end.failure, []);
   } finally {
     await session.close();
   }
