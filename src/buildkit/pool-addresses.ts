@@ -2,6 +2,7 @@ import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { messageOf } from "../errors.ts";
 import { describeUnreachable } from "./call-error.ts";
+import type { TlsFiles } from "./tls-files.ts";
 
 /** One daemon as a pool knows it. */
 export interface DaemonAddress {
@@ -26,6 +27,11 @@ export async function findDaemons(
 ): Promise<readonly DaemonAddress[]> {
   const found = await Promise.all(addresses.map((address) => expand(address, lookUp)));
   return [...new Map(found.flat().map((daemon) => [daemon.address, daemon])).values()];
+}
+
+/** What a connection to a daemon takes: where no name is set, its certificate is for the one that it was found by. */
+export function tlsOf({ serverName }: DaemonAddress, tls: TlsFiles | undefined): TlsFiles | undefined {
+  return tls && { ...tls, serverName: tls.serverName ?? serverName };
 }
 
 /** Whether an address is that of one daemon for ever, and nobody has to be asked for it. */

@@ -4,7 +4,7 @@ import { type Endpoint, parseAddress } from "./address.ts";
 import { describeUnreachable } from "./call-error.ts";
 import { type Buildkit, createBuildkit } from "./client.ts";
 import { checkVersion, createVersionQuestion } from "./daemon-version.ts";
-import { findDaemons, type LookUp } from "./pool-addresses.ts";
+import { type DaemonAddress, findDaemons, type LookUp, tlsOf } from "./pool-addresses.ts";
 import { type Pulse, startPulse } from "./pulse.ts";
 import type { TlsFiles } from "./tls-files.ts";
 
@@ -79,7 +79,7 @@ export class Daemons {
       if (this.#isClosed) return;
       const before = new Map([...this.#leaving, ...this.all].map((daemon) => [daemon.address, daemon]));
       this.#known = new Map(
-        found.map(({ address, serverName }) => [address, before.get(address) ?? this.#create(address, serverName)]),
+        found.map((daemon) => [daemon.address, before.get(daemon.address) ?? this.#create(daemon)]),
       );
       this.#leaving = [...before.values()].filter((daemon) => this.#known.get(daemon.address) !== daemon);
       this.#dismiss(({ running }) => running === 0);
@@ -90,9 +90,10 @@ export class Daemons {
     this.#refreshedAt = performance.now();
   }
 
-  #create(address: string, serverName: string | undefined): Daemon {
+  #create(found: DaemonAddress): Daemon {
+    const { address } = found;
     const { tls, force = false, log, onNews } = this.#options;
-    const named = tls && { ...tls, serverName: tls.serverName ?? serverName };
+    const named = tlsOf(found, tls);
     const client = createBuildkit({ address, tls: named, force, log });
     const counts = { running: 0, built: 0, failures: 0 };
     const state = { version: undefined, isHealthy: true, lost: new AbortController(), pulse: undefined };

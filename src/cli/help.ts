@@ -77,6 +77,6 @@ export const doctorHelp = `
 Looks at git, and asks each daemon of buildkit_url (else those that usually run on a machine) for its version, platforms,
 snapshotter, rules of forgetting and entitlements, builds a tiny image there, pushes it to
 push_repository_url/of-builder-doctor and deletes it again where the registry allows that; compares the clocks of the
-daemons and of the registry with ours.
+daemons and of the registries (push_repository_url, repository_url, docker_mirror) with ours.
 
 Exit codes: 0 nothing is wrong, 1 something is, 2 wrong use.`;

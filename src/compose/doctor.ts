@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createBuildkit } from "../buildkit/client.ts";
 import { type DaemonFacts, type GcRule, inspectDaemon } from "../buildkit/inspect-daemon.ts";
+import { type DaemonAddress, findDaemons, tlsOf } from "../buildkit/pool-addresses.ts";
 import type { Config, Surroundings } from "../config.ts";
 import { createFilesContext } from "../contexts/files.ts";
 import { BuilderError } from "../errors.ts";
@@ -41,16 +42,14 @@ export async function* examine(config: Config, around: Around): AsyncGenerator<F
   const visit = { ...around, config, target, credentials, signIn };
   let found = 0;
   for (const address of addresses ?? defaultAddresses(around.surroundings.runtimeFolder)) {
-    const daemon = await lookAtDaemon(address, visit);
-    // Of the places where one may run, those where none does are no news.
-    if (addresses === undefined && daemon.state === "wrong") continue;
-    found += 1;
-    yield daemon;
-    if (daemon.state !== "wrong") yield* tryBuild(address, visit);
+    for await (const finding of lookAtDaemons(address, { ...visit, isGuess: addresses === undefined })) {
+      found += 1;
+      yield finding;
+    }
   }
   if (found === 0) yield noDaemon();
   yield await examineGit(around);
-  if (config.pushRegistry !== undefined) yield lookAtRegistry(config.pushRegistry, visit);
+  yield* lookAtRegistries(visit);
 }
 
 function noDaemon(): Finding {
@@ -58,9 +57,28 @@ function noDaemon(): Finding {
   return { what: "no BuildKit runs where one usually does", state: "wrong", lines: [], fix };
 }
 
-async function lookAtDaemon(address: string, { config, log, signal }: Visit): Promise<Finding> {
-  const what = `BuildKit at ${address}`;
-  const tls = tlsOf(config);
+/** Looks at each daemon that an address stands for: the name of a service is that of all of its daemons. */
+async function* lookAtDaemons(address: string, visit: Visit & { isGuess: boolean }): AsyncGenerator<Finding> {
+  let daemons: readonly DaemonAddress[];
+  try {
+    daemons = await findDaemons([address]);
+  } catch (error) {
+    yield wrongFinding(`BuildKit at ${address}`, error);
+    return;
+  }
+  for (const daemon of daemons) {
+    const finding = await lookAtDaemon(daemon, visit);
+    // Of the places where one may run, those where none does are no news.
+    if (visit.isGuess && finding.state === "wrong") continue;
+    yield finding;
+    if (finding.state !== "wrong") yield* tryBuild(daemon, visit);
+  }
+}
+
+async function lookAtDaemon(daemon: DaemonAddress, { config, log, signal }: Visit): Promise<Finding> {
+  const { address, serverName } = daemon;
+  const what = `BuildKit at ${address}${serverName === undefined ? "" : ` (${serverName})`}`;
+  const tls = tlsOf(daemon, tlsFiles(config));
   const client = createBuildkit({ address, tls, force: config.buildkitForce, log });
   try {
     await client.check({ signal });
@@ -73,7 +91,7 @@ async function lookAtDaemon(address: string, { config, log, signal }: Visit): Pr
   }
 }
 
-function tlsOf({ buildkitTlsCa: ca, buildkitTlsCert: cert, buildkitTlsKey: key, buildkitTlsServerName }: Config) {
+function tlsFiles({ buildkitTlsCa: ca, buildkitTlsCert: cert, buildkitTlsKey: key, buildkitTlsServerName }: Config) {
   const files = { ca, cert, key, serverName: buildkitTlsServerName };
   return Object.values(files).some((value) => value !== undefined) ? files : undefined;
 }
@@ -113,25 +131,41 @@ function doubtOf({ workers, entitlements }: DaemonFacts): Partial<Finding> | und
   return undefined;
 }
 
-/** What a push from each daemon shows of the registry is told there; this is the rest. */
-async function lookAtRegistry(registry: string, { target, signal }: Visit): Promise<Finding> {
-  const host = hostOf(`${registry}/${repository}`);
+/** What a push from each daemon shows of the registry is told there; this is the rest, and the other registries. */
+async function* lookAtRegistries(visit: Visit): AsyncGenerator<Finding> {
+  const { pushRegistry, pullRegistry, dockerMirror } = visit.config;
+  const seen = new Set<string>();
+  for (const [setting, registry] of Object.entries({
+    push_repository_url: pushRegistry,
+    repository_url: pullRegistry,
+    docker_mirror: dockerMirror,
+  })) {
+    const host = registry && hostOf(`${registry}/${repository}`);
+    if (!host || seen.has(host)) continue;
+    seen.add(host);
+    yield lookAtRegistry(host, setting, visit);
+  }
+}
+
+async function lookAtRegistry(host: string, setting: string, { target, signal }: Visit): Promise<Finding> {
   try {
     const insecure = await target.isInsecure(`${host}/${repository}`, { signal });
     return clockFinding(`registry ${host}`, await readClock(host, { insecure, signal }));
   } catch (error) {
-    return wrongFinding(`registry ${host}`, error);
+    const finding = wrongFinding(`registry ${host}`, error);
+    return { ...finding, fix: `Start the registry, or correct ${setting}.` };
   }
 }
 
 /** Builds and pushes a tiny image; what the daemon tells of its steps shows what its clock says. */
-async function* tryBuild(address: string, visit: Visit): AsyncGenerator<Finding> {
+async function* tryBuild(daemon: DaemonAddress, visit: Visit): AsyncGenerator<Finding> {
+  const { address } = daemon;
   const { config, log, target, signIn } = visit;
   const signal = AbortSignal.any([visit.signal, AbortSignal.timeout(trialLimitMs)]);
   const registry = config.pushRegistry?.replace(/\/+$/u, "");
   const name = registry === undefined ? undefined : `${registry}/${repository}:${randomUUID().slice(0, 8)}`;
   const what = name === undefined ? `a build at ${address}` : `a push from ${address} to ${registry}`;
-  const client = createBuildkit({ address, tls: tlsOf(config), force: config.buildkitForce, log });
+  const client = createBuildkit({ address, tls: tlsOf(daemon, tlsFiles(config)), force: config.buildkitForce, log });
   const clock = createBuildClock();
   try {
     const insecure = name !== undefined && (await target.isInsecure(name, { signal }));

@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, inject, onTestFinished, test } from "vitest";
+import { startProxy } from "../buildkit/proxy.ts";
 import { createScratch } from "../buildkit/scratch-folder.ts";
 import { startAuthRegistry } from "../registry/auth-registry.ts";
 import { startRegistryProxy } from "../registry/registry-proxy.ts";
@@ -107,6 +108,46 @@ test("a registry whose clock goes wrong is told, ahead or behind", async () => {
     expect(output).toMatch(told);
     expect(code).toBe(1);
   }
+});
+
+test("a registry of each setting is looked at, once", async () => {
+  await using mirror = await startRegistryProxy(inject("registry"));
+  const { code, output } = await doctor({
+    BUILDKIT_HOST: inject("buildkit"),
+    push_repository_url: inject("registry"),
+    repository_url: "127.0.0.1:1/team",
+    docker_mirror: mirror.host,
+  });
+  expect(output).toMatch(/^✖ registry 127\.0\.0\.1:1\n {2}.*\n {2}→ Start the registry, or correct repository_url\.$/m);
+  expect(output).toContain(`✔ the clock of registry ${mirror.host}`);
+  expect(output.split("the clock of registry")).toHaveLength(3);
+  expect(code).toBe(1);
+});
+
+test("each daemon of a name is looked at", async () => {
+  await using one = await startProxy(inject("buildkit"));
+  await using other = await startProxy(inject("buildkit"), { host: "127.0.0.2", port: one.port });
+  const preload = join(await createScratch(), "names.mjs");
+  await writeFile(
+    preload,
+    `import dns from "node:dns/promises";
+import { syncBuiltinESMExports } from "node:module";
+const { lookup } = dns;
+const found = ["127.0.0.1", "127.0.0.2"].map((address) => ({ address, family: 4 }));
+dns.lookup = async (host, options) => (host === "daemons.example" ? found : lookup(host, options));
+syncBuiltinESMExports();
+`,
+  );
+  const address = `tcp://daemons.example:${other.port}`;
+  const { code, output } = await doctor({ BUILDKIT_HOST: address, NODE_OPTIONS: `--import=${preload}` });
+  for (const host of ["127.0.0.1", "127.0.0.2"]) {
+    expect(output).toContain(`✔ BuildKit at tcp://${host}:${one.port} (daemons.example)`);
+    expect(output).toContain(`✔ a build at tcp://${host}:${one.port}`);
+  }
+  expect(code).toBe(0);
+  const unknown = await doctor({ BUILDKIT_HOST: "tcp://daemons.invalid:1234" });
+  expect(unknown.output).toMatch(/^✖ BuildKit at tcp:\/\/daemons\.invalid:1234\n/m);
+  expect(unknown.code).toBe(1);
 });
 
 test("a daemon whose clock is not ours is told", async () => {
