@@ -6,6 +6,7 @@
  */
 import { BuilderError } from "../errors.ts";
 import { parseAddress } from "./address.ts";
+import { type BuildLimits, watchLimits } from "./build-limits.ts";
 import { describeAbort } from "./call-error.ts";
 import type { Buildkit } from "./client.ts";
 import { joinSignals } from "./joined-signal.ts";
@@ -57,12 +58,15 @@ export function createBuildkitPool({ slots, ...options }: PoolOptions): Buildkit
   return {
     async build(request, { onEvent, ...given }) {
       using joined = joinSignals([given.signal, closed.signal]);
-      const { signal } = joined;
-      if (signal.aborted) throw describeAbort(signal);
+      if (joined.signal.aborted) throw describeAbort(joined.signal);
       await daemons.refresh(maxAgeMs);
-      const run = (daemon: Daemon) => runOn(daemon, { daemons, places, request, signal, onEvent });
       const key = keyOf(request);
-      const first = await places.take({ key }, { signal });
+      const first = await places.take({ key }, joined);
+      // Of all that it takes: a build that is run again has not more time than one that is not.
+      using time = watchLimits(timeOf(request));
+      using bounded = joinSignals([joined.signal, time.signal]);
+      const { signal } = bounded;
+      const run = (daemon: Daemon) => runOn(daemon, { daemons, places, request, signal, onEvent });
       try {
         return await run(first);
       } catch (error) {
@@ -155,9 +159,16 @@ function keyOf({ image, sharedKey }: BuildRequest): string {
   return name?.replace(/:[^:/]*$/, "") ?? sharedKey ?? "";
 }
 
-/** What has begun to come to us cannot come a second time. */
+/**
+ * What has begun to come to us can come a second time where nothing of it is seen before it is whole: a file takes its
+ * name then, and a layout its index. A stream has been written to, and a folder holds some of the files.
+ */
 function isRepeatable({ exports = [] }: BuildRequest): boolean {
-  return exports.length === 0;
+  return exports.every((output) => ("to" in output ? typeof output.to === "string" : output.type === "oci"));
+}
+
+function timeOf({ limits }: BuildRequest): BuildLimits {
+  return limits?.timeMs === undefined ? {} : { timeMs: limits.timeMs };
 }
 
 function isLoss(error: unknown): boolean {

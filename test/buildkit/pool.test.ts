@@ -1,3 +1,4 @@
+import { createWriteStream, existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,7 +46,7 @@ function requestOf(name: string, dockerfile = quick): BuildRequest {
 }
 
 /** A build that is at work in a container, and what ends it. */
-async function startEndless(pool: BuildkitPool, name: string) {
+async function startEndless(pool: BuildkitPool, name: string, change: Partial<BuildRequest> = {}) {
   const stop = new AbortController();
   const lines: BuildEvent[] = [];
   let next = Promise.withResolvers<void>();
@@ -54,7 +55,7 @@ async function startEndless(pool: BuildkitPool, name: string) {
     lines.push(event);
     next.resolve();
   };
-  const ended = pool.build(requestOf(name, endless), { signal: stop.signal, onEvent });
+  const ended = pool.build({ ...requestOf(name, endless), ...change }, { signal: stop.signal, onEvent });
   ended.catch(() => undefined);
   await Promise.race([next.promise, ended]);
   next = Promise.withResolvers();
@@ -161,6 +162,57 @@ test("a daemon that hangs loses its build to another one", async () => {
   expect(runningAt(pool)).toEqual([`tcp://127.0.0.1:${next.port}`]);
   expect(pool.snapshot().daemons.find(({ address }) => address === place)).toMatchObject({ isHealthy: false });
   await running.stop();
+});
+
+test("a build that is run again has the time that it had", async () => {
+  await using hanging = await startProxy(one.address);
+  await using living = await startProxy(other.address);
+  using pool = createPool({ addresses: [hanging, living].map(({ port }) => `tcp://127.0.0.1:${port}`) });
+  const timeMs = 15_000;
+  const running = await startEndless(pool, "owner/timed", { limits: { timeMs } });
+  const [place] = runningAt(pool);
+  const hung = place?.endsWith(`:${hanging.port}`) ? hanging : living;
+  hung.freeze();
+  // It is lost 4 s later: time that began anew with the second try would be over 2 s after this.
+  const anew = wait(timeMs + 2000, "the time began anew");
+  await running.again;
+  const ended = running.ended.catch((error) => error);
+  expect(await Promise.race([ended, anew])).toMatchObject({
+    code: "limit_exceeded",
+    message: "the build took longer than 15 s",
+  });
+});
+
+test.for([
+  ["a file", "is run again", (path: string) => ({ type: "oci", to: path }) as const],
+  ["a layout", "is run again", (path: string) => ({ type: "oci", folder: path }) as const],
+  ["a stream", "fails", (path: string) => ({ type: "oci", to: async () => createWriteStream(path) }) as const],
+  ["a folder", "fails", (path: string) => ({ type: "local", folder: path }) as const],
+] as const)("a build that makes %s and loses its daemon %s", async ([what, end, output]) => {
+  await using first = await startProxy(one.address);
+  await using second = await startProxy(other.address);
+  using pool = createPool({ addresses: [first, second].map(({ port }) => `tcp://127.0.0.1:${port}`) });
+  const dockerfile = "FROM busybox\nCOPY script /\nRUN echo on the way; sh /script\n";
+  let script = "sleep 1000";
+  const context = { list: (path: string) => createMemoryContext({ Dockerfile: dockerfile, script }).list(path) };
+  const path = join(folder, what);
+  const begun = Promise.withResolvers<void>();
+  const request = { context, exports: [output(path)], noCache: true };
+  const built = pool
+    .build(request, {
+      signal: AbortSignal.timeout(60_000),
+      onEvent: (event) => event.kind === "log" && begun.resolve(),
+    })
+    .then(
+      () => true,
+      (error) => error.code,
+    );
+  await Promise.race([begun.promise, built]);
+  script = "true";
+  const [place] = runningAt(pool);
+  for (const proxy of [first, second]) if (place?.endsWith(`:${proxy.port}`)) proxy.cut();
+  expect(await built).toBe(end === "fails" ? "buildkit_unreachable" : true);
+  expect(existsSync(path)).toBe(end !== "fails");
 });
 
 test("a daemon to which old connections are dead loses its build, though new ones would go well", async () => {
