@@ -1,13 +1,19 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { CacheEntry } from "../buildkit/cache-options.ts";
-import type { ImageOutput } from "../buildkit/exporters.ts";
 import type { BuildRequest } from "../buildkit/solve-request.ts";
 import type { Given } from "../config.ts";
 import { createDirectoryContext } from "../contexts/directory.ts";
 import { BuilderError, messageOf } from "../errors.ts";
 import type { Context } from "../model/context.ts";
-import { claimOutput, clientOutput, type Fields, imageOutput, type OutputPlaces } from "./build-outputs.ts";
+import {
+  claimOutput,
+  clientOutput,
+  type Fields,
+  imageOutput,
+  type NamedImage,
+  type OutputPlaces,
+} from "./build-outputs.ts";
 
 /** What a person asks of the builds of a folder beyond what its stack says. Nothing where a field is absent. */
 export interface BuildExtras {
@@ -41,7 +47,7 @@ interface Built {
 }
 
 /** The request that the extras make, without what every build has. `image` absent: none is made. */
-type ExtraRequest = Omit<BuildRequest, "context" | "image"> & { readonly image?: ImageOutput };
+type ExtraRequest = Omit<BuildRequest, "context" | "image"> & { readonly image?: NamedImage };
 
 /**
  * Creates what turns the extras into requests. On one's own machine everything is allowed.
@@ -50,17 +56,17 @@ type ExtraRequest = Omit<BuildRequest, "context" | "image"> & { readonly image?:
 export function createExtraRequests(
   extras: BuildExtras,
   places: OutputPlaces,
-): (built: Built, push: { push: boolean; insecure: boolean }) => Promise<ExtraRequest> {
+): (built: Built, options: { push: boolean }) => Promise<ExtraRequest> {
   const { folder, environment } = places;
   const taken = new Set<string>();
-  return async (built, push) => {
+  return async (built, options) => {
     const fill = (fields: Fields) => filled(fields, built.name);
     const outputs = (extras.outputs ?? []).map(fill);
     for (const { dest } of outputs) claimOutput(taken, dest);
     const { target, labels, ulimits, hosts, shmBytes, network, provenance, sbom, sourceDateEpoch } = extras;
     return {
       ...present({ target, labels, ulimits, hosts, shmBytes, network, provenance, sbom, sourceDateEpoch }),
-      ...present({ image: imageOutput(outputs, built, push), sshAgents: extras.sshAgents }),
+      ...present({ image: imageOutput(outputs, built, options), sshAgents: extras.sshAgents }),
       exports: outputs.flatMap((output) => clientOutput(output, { image: built.image, places })),
       platforms: extras.platforms?.length ? extras.platforms : built.platforms,
       secrets: await readSecrets(built.secretFiles, { flags: extras.secrets ?? [], folder, environment }),

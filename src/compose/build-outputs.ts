@@ -35,16 +35,43 @@ export function claimOutput(taken: Set<string>, dest: string | undefined): void 
   taken.add(dest);
 }
 
+/** An image to make; how its registries are spoken to is not known yet. */
+export type NamedImage = Omit<ImageOutput, "insecure">;
+
 /** Without outputs the image is made as always; with some, where one of them is an image or it is to be pushed. */
 export function imageOutput(
   outputs: readonly Fields[],
   { image }: { image: string },
-  { push, insecure }: { push: boolean; insecure: boolean },
-): ImageOutput | undefined {
+  { push }: { push: boolean },
+): NamedImage | undefined {
   const output = outputs.find(({ type }) => type === "image" || type === "registry");
-  if (output === undefined) return outputs.length > 0 && !push ? undefined : { names: [image], push, insecure };
+  if (output === undefined) return outputs.length > 0 && !push ? undefined : { names: [image], push };
   const { type, name, dest: _dest, push: wants, ...attrs } = output;
-  return { names: [name ?? image], push: push || type === "registry" || wants === "true", insecure, attrs };
+  return { names: namesOf(name, image), push: push || type === "registry" || wants === "true", attrs };
+}
+
+/**
+ * Finds out whether the registries that an image goes to are spoken to over plain HTTP, unless its fields say it.
+ * @throws BuilderError `usage` where some are and some are not: BuildKit takes one answer for all
+ */
+export async function withTransport(
+  image: NamedImage,
+  isInsecure: (name: string) => Promise<boolean>,
+): Promise<ImageOutput> {
+  const said = image.attrs?.["registry.insecure"];
+  if (!image.push || said !== undefined) return { ...image, insecure: image.push && said === "true" };
+  const plain = await Promise.all(image.names.map(isInsecure));
+  const insecure = plain.includes(true);
+  if (insecure && plain.includes(false))
+    throw new BuilderError("usage", `--output name=${image.names.join()}: not all registries speak plain HTTP`, {
+      fix: "Push to those that do and to those that do not by a command each.",
+    });
+  return { ...image, insecure };
+}
+
+/** Several names of one image are parted by commas, as BuildKit has them. */
+function namesOf(names: string | undefined, image: string): readonly string[] {
+  return names?.split(",").map((name) => name.trim()) ?? [image];
 }
 
 /**
@@ -57,7 +84,7 @@ export function clientOutput(
   { image, places }: { image: string; places: OutputPlaces },
 ): readonly ClientOutput[] {
   if (type === "image" || type === "registry") return [];
-  const names = [name ?? image];
+  const names = namesOf(name, image);
   if (type === "docker" && dest === undefined) return [{ type, to: engineOf(places), isEngine: true, names, attrs }];
   if (dest === undefined) throw new BuilderError("usage", `--output type=${type}: expected dest=PATH`);
   const path = resolve(places.folder, dest);

@@ -24,6 +24,7 @@ import type { Tree } from "../pipeline/tree.ts";
 import { createCredentials } from "../registry/credentials.ts";
 import { openPermit } from "../registry/permit.ts";
 import { type BuildExtras, createExtraRequests, isPlain } from "./build-extras.ts";
+import { withTransport } from "./build-outputs.ts";
 import { folderIdentity } from "./folder-identity.ts";
 import { createImageNames } from "./image-names.ts";
 import { createLocalChanges } from "./local-changes.ts";
@@ -87,14 +88,17 @@ export async function buildFolder(request: BuildRequest, around: BuildSurroundin
     standardOutput: request.standardOutput,
     signal,
   });
+  /** By the names that the stack gives them. */
+  const pushedAs = new Map<string, string>();
   const build = async (
     { image, name = "", platforms, secretFiles = {}, ...rest }: ImageRequest,
     options: Parameters<Buildkit["build"]>[1],
   ) => {
-    const insecure = push && (await target.isInsecure(image, options));
-    const extras = await extra({ name, image, platforms, secretFiles }, { push, insecure });
-    const signed = signIn(extras.image?.push ? [image] : []);
-    return buildkit.client().build({ ...rest, ...extras, noCache: request.noCache, ...signed }, options);
+    const { image: named, ...extras } = await extra({ name, image, platforms, secretFiles }, { push });
+    const made = named && (await withTransport(named, (to) => target.isInsecure(to, options)));
+    if (made) pushedAs.set(image, made.names[0] ?? image);
+    const outputs = { ...(made && { image: made }), ...signIn(made?.push ? made.names : []) };
+    return buildkit.client().build({ ...rest, ...extras, noCache: request.noCache, ...outputs }, options);
   };
   try {
     return await runBuild(treeOf(request.folder), createPlainSteps(signal), {
@@ -106,7 +110,7 @@ export async function buildFolder(request: BuildRequest, around: BuildSurroundin
       }),
       ready: buildkit.open,
       build,
-      ...(push && { readDigest: target.readDigest }),
+      ...(push && { readDigest: (image, options) => target.readDigest(pushedAs.get(image) ?? image, options) }),
       limit: createLimit(request.parallel),
       backoff: backoffOf({ firstMs: 1000, attempts: 2 }),
       watcher,

@@ -1,9 +1,12 @@
 import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { expect, inject, test } from "vitest";
+import { askRegistry } from "../ask-registry.ts";
 import { createScratch } from "../buildkit/scratch-folder.ts";
+import { startRegistryProxy } from "../registry/registry-proxy.ts";
 
 const run = promisify(execFile);
 const bin = join(import.meta.dirname, "../../bin/of-builder.js");
@@ -101,6 +104,51 @@ test("--output writes files and tars, one place per function, in place of images
   // It is made each time, whatever the last build was.
   await build(["--output", "type=tar,dest=again.tar", "--filter", "one"]);
   expect(await readdir(folder)).toContain("again.tar");
+});
+
+/** The suite's registry at an address that nobody takes for this machine's own, and BuildKit is told nothing of. */
+async function startFarRegistry() {
+  const proxy = await startRegistryProxy(inject("registry"));
+  return { ...proxy, host: proxy.host.replace("127.0.0.1", "0.0.0.0") };
+}
+
+const digestOf = async (host: string, place: string) => {
+  const answer = await askRegistry(`http://${host}/v2/${place}`, { method: "HEAD" });
+  return answer.headers.get("docker-content-digest");
+};
+
+test.for([
+  ["type=registry", true],
+  ["type=image,push=true", true],
+  ["type=image", false],
+] as const)(
+  "--output %s: its own names count, and how their registry is spoken to is found out",
+  async ([type, isPushed]) => {
+    await using registry = await startFarRegistry();
+    const { build } = await createProject(two);
+    const place = `outputs/${randomUUID()}`;
+    const names = [`${registry.host}/${place}:1`, `${registry.host}/${place}-again:2`];
+    const { code, stdout } = await build(["--filter", "one", "-o", `${type},"name=${names.join(",")}"`]);
+    expect(stdout).toContain("1 built");
+    expect(code).toBe(0);
+    const digests = [
+      await digestOf(registry.host, `${place}/manifests/1`),
+      await digestOf(registry.host, `${place}-again/manifests/2`),
+    ];
+    expect(digests).toEqual(isPushed ? [expect.stringMatching(/^sha256:/), digests[0]] : [null, null]);
+  },
+);
+
+test("--push with another name confirms that one, and asks nobody about the stack's", async () => {
+  await using registry = await startFarRegistry();
+  const { build } = await createProject(two);
+  const name = `${registry.host}/outputs/${randomUUID()}:1`;
+  const { code, stdout } = await build(["--push", "--filter", "one", "-o", `type=image,name=${name}`]);
+  expect(stdout).toContain("1 built");
+  expect(code).toBe(0);
+  const mixed = await build(["--filter", "one", "-o", `type=registry,"name=${name},registry.invalid/one"`]);
+  expect(mixed.stdout).toContain("not all registries speak plain HTTP");
+  expect(mixed.code).toBe(1);
 });
 
 test("two functions cannot go to one place", async () => {
