@@ -184,6 +184,33 @@ test("eight builds at once each see their own context", async () => {
   }
 });
 
+test("two folders of one owner, built at once, do not take each other's files", async () => {
+  const sharedKey = randomUUID();
+  const both = Promise.withResolvers<void>();
+  let reading = 0;
+  const build = (word: string) => {
+    const open = () => ({
+      // Each is read only while the other one is under way, too.
+      async read(target: Uint8Array) {
+        if (++reading === 2) both.resolve();
+        await both.promise;
+        return Buffer.from(word).copy(target);
+      },
+      close: () => undefined,
+    });
+    const context = createMemoryContext({
+      ...dockerfile("FROM busybox", "COPY . /c", "RUN ls /c && cat /c/word /c/own"),
+      own: ` ${word}`,
+      [`only-${word}`]: "x",
+      word: { size: word.length, open },
+    });
+    return buildOnce({ context, sharedKey, noCache: true });
+  };
+  const [one, two] = await Promise.all([build("one"), build("two")]);
+  expect(one.output).toBe("Dockerfile\nonly-one\nown\nword\none one");
+  expect(two.output).toBe("Dockerfile\nonly-two\nown\nword\ntwo two");
+});
+
 test("a file that the context refuses to open fails the build with the context's own error", async () => {
   const refusal = new BuilderError("path_forbidden", '"secret" leads out of the repository');
   const context = createMemoryContext({
