@@ -1,13 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, inject, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
 import { BlobFolder } from "../../src/buildkit/blob-folder.ts";
 import { type CacheEntry, prepareCaches } from "../../src/buildkit/cache-options.ts";
 import type { ImageOutput } from "../../src/buildkit/exporters.ts";
+import type { Buildkitd } from "../../src/parts/buildkitd.ts";
+import { startDaemon } from "./daemons.ts";
 import { createMemoryContext } from "./memory-context.ts";
 import { buildOnce } from "./one-build.ts";
 import { createScratch } from "./scratch-folder.ts";
@@ -18,64 +21,93 @@ function image(repository: string): ImageOutput {
 
 /** Two stages, of which only the second one is in the image. */
 function context(word: string) {
-  const lines = ["FROM busybox AS one", `RUN echo one ${word} > /w`, "FROM busybox", "COPY --from=one /w /w", ""];
-  return createMemoryContext({ Dockerfile: lines.join("\n") });
+  const lines = ["FROM busybox AS one", `RUN echo "one ran" ${word} | tee /w`, "FROM busybox"];
+  return createMemoryContext({ Dockerfile: [...lines, "COPY --from=one /w /w", ""].join("\n") });
 }
 
-test.for<{ what: string; mode: string }>([
-  { what: "all steps", mode: "max" },
-  { what: "the image's own steps", mode: "min" },
-])("a cache of mode $mode goes to a local folder and comes back: $what", async ({ mode }) => {
-  const folder = join(await createScratch(), "cache");
-  const first = await buildOnce({
-    context: context(randomUUID()),
-    cacheFrom: [{ type: "local", attrs: { src: folder } }],
-    cacheTo: [{ type: "local", attrs: { dest: folder, mode } }],
+type Built = Awaited<ReturnType<typeof buildOnce>>;
+
+/** Whether a step was taken from a cache; undefined where there was none of the name. */
+function isCached({ events }: Built, name: string): boolean | undefined {
+  const last = events.findLast((event) => event.kind === "vertex" && event.name.includes(name));
+  return last?.kind === "vertex" ? last.cached : undefined;
+}
+
+interface Way {
+  readonly what: string;
+  readonly to: CacheEntry;
+  readonly from: CacheEntry;
+  /** Whether steps come back that are not of the image. */
+  readonly isWhole: boolean;
+}
+
+function ways(repository: string, folder: string): readonly Way[] {
+  const registry = (tag: string) => ({
+    ref: `${inject("registry")}/${repository}:${tag}`,
+    "registry.insecure": "true",
   });
-  expect(first.error).toBeUndefined();
+  return (["min", "max"] as const)
+    .flatMap((mode) => [
+      {
+        what: `the registry, mode=${mode}`,
+        to: { type: "registry", attrs: { ...registry("cache"), mode } },
+        from: { type: "registry", attrs: registry("cache") },
+        isWhole: mode === "max",
+      },
+      {
+        what: `a local folder, mode=${mode}`,
+        to: { type: "local", attrs: { dest: folder, mode } },
+        from: { type: "local", attrs: { src: folder } },
+        isWhole: mode === "max",
+      },
+    ])
+    .concat({
+      what: "the image itself",
+      to: { type: "inline", attrs: {} },
+      from: { type: "registry", attrs: registry("one") },
+      isWhole: false,
+    });
+}
+
+describe("a daemon that has never seen a build takes its steps from", () => {
+  let cold: Buildkitd;
+  const parts = new AsyncDisposableStack();
+  beforeAll(async () => {
+    const folder = await mkdtemp(join(tmpdir(), "of-builder-cold-"));
+    parts.defer(() => rm(folder, { recursive: true, force: true }));
+    cold = parts.use(await startDaemon(folder));
+  });
+  afterAll(() => parts.disposeAsync());
+
+  test.for(ways("", "").map(({ what }, at) => ({ what, at })))("$what", async ({ at }) => {
+    const repository = `caches/${randomUUID()}`;
+    const { to, from, isWhole } = ways(repository, join(await createScratch(), "cache"))[at] as Way;
+    const request = { context: context(randomUUID()) };
+    const first = await buildOnce({ ...request, image: image(repository), cacheTo: [to], cacheFrom: [from] });
+    expect(first).toMatchObject({ error: undefined, output: expect.stringContaining("one ran") });
+
+    const { address } = cold;
+    const second = await buildOnce({ ...request, cacheFrom: [from] }, { address });
+    expect(second).toMatchObject({ error: undefined, output: "" });
+    expect(isCached(second, "COPY --from=one")).toBe(true);
+    const stage = await buildOnce({ ...request, target: "one", cacheFrom: [from] }, { address });
+    expect(stage.error).toBeUndefined();
+    expect(isCached(stage, "RUN echo")).toBe(isWhole);
+    expect(stage.output.includes("one ran")).toBe(!isWhole);
+  });
+});
+
+test("a local folder keeps several caches by their tags, and nothing half", async () => {
+  const folder = join(await createScratch(), "cache");
+  for (const tag of ["latest", "second"]) {
+    const cacheTo = [{ type: "local", attrs: { dest: folder, tag } }];
+    expect((await buildOnce({ context: context(randomUUID()), cacheTo })).error).toBeUndefined();
+  }
   expect((await readdir(folder)).sort()).toEqual(["blobs", "index.json", "ingest", "oci-layout"]);
   expect(await readdir(join(folder, "ingest"))).toEqual([]);
-  const second = await buildOnce({
-    context: context(randomUUID()),
-    cacheFrom: [{ type: "local", attrs: { src: folder } }],
-    cacheTo: [{ type: "local", attrs: { dest: folder, tag: "second", mode } }],
-  });
-  expect(second.error).toBeUndefined();
-  expect(stepsOf(second)).toContain("importing cache manifest");
   const blobs = new BlobFolder(folder);
   expect(await blobs.resolve("latest")).not.toBe(await blobs.resolve("second"));
   expect(await blobs.size((await blobs.resolve("latest")) ?? "")).toBeGreaterThan(0);
-});
-
-function stepsOf({ events }: Awaited<ReturnType<typeof buildOnce>>): string {
-  return events.map((event) => (event.kind === "vertex" ? event.name : "")).join("\n");
-}
-
-test("a cache of the registry is filled and taken from", async () => {
-  const repository = `caches/${randomUUID()}`;
-  const cache = {
-    type: "registry",
-    attrs: { ref: `${inject("registry")}/${repository}:cache`, mode: "max", "registry.insecure": "true" },
-  };
-  const filled = await buildOnce({ context: context(randomUUID()), image: image(repository), cacheTo: [cache] });
-  expect(filled.error).toBeUndefined();
-  const tags = await fetch(`http://${inject("registry")}/v2/${repository}/tags/list`);
-  expect(((await tags.json()) as { tags: string[] }).tags.sort()).toEqual(["cache", "one"]);
-  const taken = await buildOnce({ context: context(randomUUID()), cacheFrom: [cache] });
-  expect(stepsOf(taken)).toContain(`importing cache manifest from ${cache.attrs.ref}`);
-  expect(taken.error).toBeUndefined();
-});
-
-test("a cache goes along with the image itself", async () => {
-  const repository = `caches/${randomUUID()}`;
-  const { error, result } = await buildOnce({
-    context: context(randomUUID()),
-    image: image(repository),
-    cacheTo: [{ type: "inline", attrs: {} }],
-  });
-  expect(error).toBeUndefined();
-  const config = await fetch(`http://${inject("registry")}/v2/${repository}/blobs/${result?.configDigest}`);
-  expect(Object.keys((await config.json()) as object)).toContain("moby.buildkit.cache.v0");
 });
 
 test("a cache of type s3 is asked for where its attributes say", async () => {
