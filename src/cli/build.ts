@@ -106,8 +106,9 @@ export function openProgress(kind: BuildOptions["progress"], { output, env }: Wo
     write: (text) => output.write(text),
     live: kind === "live" || (kind === "auto" && output.isTTY === true),
     quiet: kind === "quiet",
-    columns: () => output.columns ?? 100,
-    rows: () => output.rows ?? 24,
+    // A terminal whose size nobody has set says 0.
+    columns: () => output.columns || 80,
+    rows: () => output.rows || 24,
     color: output.isTTY === true && !env.NO_COLOR,
   });
 }

@@ -1,59 +1,133 @@
 import { fitText, padText, textWidth } from "../model/terminal-text.ts";
-import { formatBytes, formatSeconds } from "./progress-numbers.ts";
-import type { Paint } from "./progress-paint.ts";
+import { formatSeconds } from "./progress-numbers.ts";
 import { outcomeMark, outcomeText } from "./progress-report.ts";
-import { currentStep, type FunctionState, isRunning, type Step } from "./progress-state.ts";
-
-/** The window that a frame is drawn for; `now` in milliseconds of our clock. */
-export interface Window {
-  readonly columns: number;
-  readonly rows: number;
-  readonly now: number;
-  readonly paint: Paint;
-}
-
-const spinner = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
-const frameMs = 100;
-const tailShown = 3;
-const nameColumns = 32;
+import { begunSteps, currentStep, type FunctionState } from "./progress-state.ts";
+import {
+  drawSteps,
+  drawTail,
+  runningMark,
+  shareRows,
+  shortenDigests,
+  tailOf,
+  type Window,
+  wantedRows,
+} from "./progress-steps.ts";
+import { transferText } from "./progress-transfer.ts";
 
 /**
- * Draws the block of functions as it is to stand on the terminal now: a line each, below a running one the last lines
- * that its step printed, where there is room. What does not fit is counted in a last line.
+ * Draws the block of functions as it is to stand on the terminal now.
  * @returns at most `rows - 1` lines of at most `columns - 1` columns: a full last column or row would scroll
  */
-export function drawFrame(functions: readonly FunctionState[], window: Window): readonly string[] {
+export type Frame = (functions: readonly FunctionState[], window: Window) => readonly string[];
+
+/** What is remembered of the lines below a function from frame to frame, so that they stay where they are. */
+interface Body {
+  /** The lines that it wanted at most of late, and when it last did. */
+  wanted: number;
+  wantedAt: number;
+  rows: number;
+  folded: number;
+}
+
+const nameColumns = 32;
+/** Lines that each running function has to have for its steps, or only the step that it is at is told, in its own line. */
+const stepRows = 3;
+/** How long lines are kept for a function that has no use for them: the next step mostly has. */
+const keepMs = 3000;
+
+/**
+ * Creates the drawer of one block. Each function has a line; those that run share the room that is left, for their steps
+ * or, where that is little, for what their steps print. Where functions are too many for a line each, the less telling
+ * ones are counted in a last line.
+ */
+export function createFrame(): Frame {
+  let bodies = new WeakMap<FunctionState, Body>();
+  let areOpen = true;
+
+  return (functions, window) => {
+    const room = functionRoom(functions, window);
+    const fits = functions.length <= room;
+    const shown = fits ? functions : mostTelling(functions, room - 1);
+    const names = Math.min(nameColumns, Math.max(0, ...functions.map(({ name }) => textWidth(name))));
+    const spare = roomFor(window) - shown.length - (fits ? 0 : 1);
+    const hasSteps = spare >= stepRows * shown.filter(isBuilding).length;
+    if (hasSteps !== areOpen) bodies = new WeakMap();
+    areOpen = hasSteps;
+    const bodiesOf = shown.map((state) => keepBody(bodies, state, { hasSteps, now: window.now }));
+    const dealt = shareRows(
+      bodiesOf.map(({ wanted }) => wanted),
+      spare,
+    );
+    const lines = shown.flatMap((state, at) => {
+      const [body, rows = 0] = [bodiesOf[at], dealt[at]];
+      const isOpen = hasSteps && rows > 0;
+      const below = body === undefined ? [] : drawBody(state, window, { body, rows, isOpen });
+      return [drawFunction(state, window, { names, isOpen }), ...below];
+    });
+    return fits ? lines : [...lines, drawRest(functions, shown, window)];
+  };
+}
+
+function keepBody(
+  bodies: WeakMap<FunctionState, Body>,
+  state: FunctionState,
+  { hasSteps, now }: { hasSteps: boolean; now: number },
+): Body {
+  const body = bodies.get(state) ?? { wanted: 0, wantedAt: now, rows: 0, folded: 0 };
+  bodies.set(state, body);
+  const running = isBuilding(state);
+  const wanted = !running ? 0 : hasSteps ? wantedRows(state) : tailOf(currentStep(state)).length;
+  if (!running || wanted >= body.wanted || now - body.wantedAt > keepMs) Object.assign(body, { wanted, wantedAt: now });
+  return body;
+}
+
+function drawBody(
+  state: FunctionState,
+  window: Window,
+  { body, rows, isOpen }: { body: Body; rows: number; isOpen: boolean },
+): readonly string[] {
+  if (!isOpen) return drawTail(currentStep(state), window, rows);
+  if (rows > body.rows) body.folded = 0;
+  body.rows = rows;
+  const { lines, folded } = drawSteps(state, window, body);
+  body.folded = folded;
+  return lines;
+}
+
+function isBuilding(state: FunctionState): boolean {
+  return state.startedAt !== undefined && !state.outcome;
+}
+
+/** The lines that functions themselves may take, those that are only counted as one; the rest is for their steps. */
+export function functionRoom(functions: readonly FunctionState[], window: Pick<Window, "rows">): number {
   const room = roomFor(window);
-  const fits = functions.length <= room;
-  const shown = fits ? functions : mostTelling(functions, room - 1);
-  const names = Math.min(nameColumns, Math.max(0, ...functions.map(({ name }) => textWidth(name))));
-  const spare = shareTails(shown, fits ? room - functions.length : 0);
-  const lines = shown.flatMap((state) => [
-    drawFunction(state, window, names),
-    ...drawTail(state, spare.get(state) ?? 0, window),
-  ]);
-  return fits ? lines : [...lines, drawRest(functions, shown, window)];
+  const running = functions.filter(isBuilding).length;
+  return Math.max(Math.ceil(room / 2), room - stepRows * running, Math.min(running + 1, room));
 }
 
 /** The lines that a block may have: one row is left to the cursor, which stands below it. */
-export function roomFor({ rows }: Pick<Window, "rows">): number {
+function roomFor({ rows }: Pick<Window, "rows">): number {
   return Math.max(1, rows - 1);
 }
 
-/** The line of one function: mark, name in `names` columns, what it does, how much was cached, seconds. */
+/**
+ * The line of one function: mark, name in `names` columns, what it does, how many of its steps are done and were cached,
+ * seconds. What it does now is not told where its steps are drawn below.
+ */
 export function drawFunction(
   state: FunctionState,
-  { columns, now, paint }: Window,
-  names = textWidth(state.name),
+  window: Window,
+  { names = textWidth(state.name), isOpen = false }: { names?: number; isOpen?: boolean } = {},
 ): string {
+  const { columns, now, paint } = window;
   const seconds = secondsOf(state, now);
-  const cached = state.outcome ? 0 : [...state.steps.values()].filter((step) => step.cached).length;
-  const right = [cached > 0 ? `${cached} cached` : "", seconds].filter((word) => word !== "").join("  ");
+  const right = [...countsOf(state), seconds].filter((word) => word !== "").join("  ");
   const middle = columns - 1 - 2 - names - 2 - (right === "" ? 0 : right.length + 2);
-  const text = middle > 0 ? padText(shorten(describe(state)), middle) : "";
-  const painted = state.startedAt === undefined || state.outcome ? paint.dim(text) : text;
+  if (middle <= 0) return fitText(`${state.name} ${seconds}`, columns - 1);
+  const text = padText(shortenDigests(isOpen ? state.image : describe(state)), middle);
+  const painted = isOpen || state.startedAt === undefined || state.outcome ? paint.dim(text) : text;
   const line = `${paint.bold(padText(state.name, names))}  ${painted}${right === "" ? "" : `  ${paint.dim(right)}`}`;
-  return middle > 0 ? `${markOf(state, now, paint)} ${line}` : fitText(`${state.name} ${seconds}`, columns - 1);
+  return `${markOf(state, window)} ${line}`;
 }
 
 function describe(state: FunctionState): string {
@@ -66,76 +140,23 @@ function describe(state: FunctionState): string {
   return transfer === "" ? name : `${name}  ${transfer}`;
 }
 
-/** Digests as Docker shortens them; the summary has them whole. */
-function shorten(text: string): string {
-  return text.replaceAll(/(sha256:[0-9a-f]{12})[0-9a-f]{52}/g, "$1");
+/** "4/7", and how many of them were cached. */
+function countsOf(state: FunctionState): readonly string[] {
+  const begun = state.outcome ? [] : begunSteps(state);
+  if (begun.length === 0) return [];
+  const done = begun.filter(({ completed }) => completed !== undefined);
+  const cached = done.filter((step) => step.cached).length;
+  return [cached > 0 ? `${cached} cached` : "", `${done.length}/${state.steps.size}`];
 }
 
-function markOf(state: FunctionState, now: number, paint: Paint): string {
-  if (state.outcome) return outcomeMark(state.outcome, paint);
-  if (state.startedAt === undefined) return paint.dim("·");
-  return paint.cyan(spinner[Math.floor(now / frameMs) % spinner.length] ?? "");
+function markOf(state: FunctionState, window: Window): string {
+  if (state.outcome) return outcomeMark(state.outcome, window.paint);
+  return state.startedAt === undefined ? window.paint.dim("·") : runningMark(window);
 }
 
 function secondsOf({ outcome, startedAt }: FunctionState, now: number): string {
   if (outcome) return outcome.state === "skipped" ? "" : formatSeconds(outcome.seconds);
   return startedAt === undefined ? "" : formatSeconds((now - startedAt) / 1000);
-}
-
-/** What BuildKit calls its transfers, and the word for people. */
-const transferWords: readonly (readonly [RegExp, string])[] = [
-  [/^transferring (\S+?):?$/, "uploading $1"],
-  [/^extracting sha256:.*$/, "extracting"],
-  [/^pushing sha256:.*$/, "pushing"],
-  [/^sha256:.*$/, "downloading"],
-  [/^(exporting \S+|pushing manifest|resolve) .*$/, "$1"],
-];
-
-/** The bytes that a step moves: those under way of one kind added up, or the name of what it does. */
-function transferText({ transfers }: Step): string {
-  const all = [...transfers.values()].map((transfer) => ({ ...transfer, word: wordOf(transfer.id) }));
-  const word = all.at(-1)?.word ?? "";
-  const alike = all.filter((transfer) => transfer.word === word);
-  const current = alike.reduce((sum, transfer) => sum + transfer.current, 0);
-  const total = alike.reduce((sum, transfer) => sum + transfer.total, 0);
-  if (current <= 0 && total <= 0) return word;
-  return total > current
-    ? `${word} ${formatBytes(current)} / ${formatBytes(total)}`
-    : `${word} ${formatBytes(current)}`;
-}
-
-function wordOf(id: string): string {
-  const known = transferWords.find(([pattern]) => pattern.test(id));
-  return known ? id.replace(known[0], known[1]) : id;
-}
-
-/** Deals the spare lines out in turn, so that each running step shows something before one shows everything. */
-function shareTails(functions: readonly FunctionState[], spare: number): ReadonlyMap<FunctionState, number> {
-  const dealt = new Map<FunctionState, number>();
-  let left = spare;
-  for (let round = 1; round <= tailShown; round += 1) {
-    for (const state of functions) {
-      if (left === 0 || tailOf(state).length < round) continue;
-      dealt.set(state, round);
-      left -= 1;
-    }
-  }
-  return dealt;
-}
-
-function drawTail(state: FunctionState, count: number, { columns, paint }: Window): readonly string[] {
-  if (count === 0) return [];
-  return tailOf(state)
-    .slice(-count)
-    .map((line) => paint.dim(fitText(`  │ ${line}`, columns - 1)));
-}
-
-/** The last lines of the running step, the one begun and not ended yet included. */
-function tailOf(state: FunctionState): readonly string[] {
-  const step = state.outcome ? undefined : currentStep(state);
-  if (!step || !isRunning(step)) return [];
-  const begun = [...step.streams.values()].map((joiner) => joiner.unfinished());
-  return [...step.tail.slice(-tailShown), ...begun].filter((line) => line.trim() !== "").slice(-tailShown);
 }
 
 /** Running functions first, then ended ones, then waiting ones; drawn in the order of the stack. */
@@ -145,7 +166,7 @@ function mostTelling(functions: readonly FunctionState[], count: number): readon
   return functions.filter((state) => chosen.has(state));
 }
 
-function drawRest(all: readonly FunctionState[], shown: readonly FunctionState[], { columns, paint }: Window): string {
+function drawRest(all: readonly FunctionState[], shown: readonly FunctionState[], window: Window): string {
   const hidden = all.filter((state) => !shown.includes(state));
   const waiting = hidden.filter((state) => !state.outcome && state.startedAt === undefined).length;
   const done = hidden.filter((state) => state.outcome).length;
@@ -156,5 +177,5 @@ function drawRest(all: readonly FunctionState[], shown: readonly FunctionState[]
     [waiting, "waiting"],
   ];
   const words = counts.filter(([count]) => count !== 0).map(([count, word]) => `${count} ${word}`);
-  return paint.dim(fitText(`… and ${words.join(", ")}`, columns - 1));
+  return window.paint.dim(fitText(`… and ${words.join(", ")}`, window.columns - 1));
 }

@@ -1,5 +1,5 @@
 import type { Outcome } from "../model/outcome.ts";
-import { cleanLine, padText, textWidth } from "../model/terminal-text.ts";
+import { cleanLine, fitText, padText, textWidth } from "../model/terminal-text.ts";
 import { formatSeconds } from "./progress-numbers.ts";
 import type { Paint } from "./progress-paint.ts";
 import { type FunctionState, failedStep } from "./progress-state.ts";
@@ -9,6 +9,18 @@ type Failure = Extract<Outcome, { state: "failed" | "error" | "cancelled" }>;
 const maxReasonLines = 40;
 /** Columns for reasons where no image says how wide the table is. */
 const reasonColumns = 72;
+const minColumns = 20;
+const secondsColumns = "2m 05s".length;
+const digestAtEnd = /@(?=sha256:[0-9a-f]{64}$)/;
+
+/** What is written on. Lines that are read and forgotten are cut to its columns; what is to be copied stays whole. */
+export interface Page {
+  readonly paint: Paint;
+  /** Infinite where there is no terminal. */
+  readonly columns: number;
+}
+
+const indent = "  ";
 
 /** What an outcome is marked with. */
 export function outcomeMark(outcome: Outcome, paint: Paint): string {
@@ -37,7 +49,7 @@ export function outcomeText(outcome: Outcome): string {
  * What a person needs to correct a failure: the step, the last lines that it printed, the place, the reason with the
  * excerpt that it may hold, and what to do.
  */
-export function failureLines(state: FunctionState, outcome: Failure, paint: Paint): readonly string[] {
+export function failureLines(state: FunctionState, outcome: Failure, { paint, columns }: Page): readonly string[] {
   const { location, reason, fix, excerpt = "", seconds } = outcome;
   const step = failedStep(state);
   const reasons = reason.split("\n").slice(0, maxReasonLines).map(cleanLine);
@@ -47,11 +59,13 @@ export function failureLines(state: FunctionState, outcome: Failure, paint: Pain
     ...(step?.tail ?? []).map((line) => paint.dim(`│ ${line}`)),
     ...place,
     ...reasons,
-    ...(excerpt === "" ? [] : excerpt.split("\n").map(cleanLine).map(paintMarked(paint))),
+    ...(excerpt === ""
+      ? []
+      : excerpt.split("\n").map((line) => paintMarked(paint)(fitText(cleanLine(line), columns - indent.length - 1)))),
     ...(fix === "" ? [] : [paint.yellow(`→ ${cleanLine(fix)}`)]),
   ];
   const title = `${paint.red("✖")} ${paint.bold(paint.red(state.name))} failed after ${formatSeconds(seconds)}`;
-  return [title, ...words.map((line) => `  ${line}`)];
+  return [title, ...words.map((line) => indent + line)];
 }
 
 /** What a build warned of, for a view that has not told it when it came. */
@@ -67,22 +81,40 @@ function paintMarked(paint: Paint): (line: string) => string {
   return (line) => (line.startsWith(" > ") ? paint.red(line) : paint.dim(line));
 }
 
-/** The table at the end: mark, function, image and digest (or why there is none), seconds; then the counts. */
+/**
+ * The table at the end: mark, function, image and digest (or why there is none), seconds; then the counts. Where it is too
+ * wide, digests have lines of their own.
+ */
 export function summaryLines(
   functions: readonly FunctionState[],
-  { seconds, paint }: { seconds: number; paint: Paint },
+  { seconds, paint, columns }: Page & { seconds: number },
 ): readonly string[] {
   const names = Math.max(0, ...functions.map(({ name }) => textWidth(name)));
-  const texts = functions.map(({ outcome }) => (outcome ? outcomeText(outcome) : "not finished"));
-  const images = functions.map(({ outcome }, at) => (outcome && "digest" in outcome ? textWidth(texts[at] ?? "") : 0));
-  const column = Math.max(...images) || reasonColumns;
-  const rows = functions.map(({ name, outcome }, at) => {
-    const mark = outcome ? outcomeMark(outcome, paint) : paint.dim("–");
-    const took = outcome && outcome.state !== "skipped" ? formatSeconds(outcome.seconds) : "";
-    const line = `${mark} ${paint.bold(padText(name, names))}  ${padText(texts[at] ?? "", column)}`;
-    return took === "" ? line.trimEnd() : `${line}  ${paint.dim(took)}`;
-  });
+  const images = functions.map(({ outcome }) => (outcome && "digest" in outcome ? textWidth(outcomeText(outcome)) : 0));
+  const wanted = Math.max(...images) || reasonColumns;
+  const room = columns - 1 - textWidth("✔ ") - names - 2 * indent.length - secondsColumns;
+  const table = { names, column: Math.max(minColumns, Math.min(wanted, room)), isNarrow: wanted > room, paint };
+  const rows = functions.flatMap((state) => summaryRows(state, table));
   return [...rows, `${countWords(functions)} in ${formatSeconds(seconds)}`];
+}
+
+interface Table {
+  readonly names: number;
+  /** The width of the texts. */
+  readonly column: number;
+  readonly isNarrow: boolean;
+  readonly paint: Paint;
+}
+
+function summaryRows({ name, outcome }: FunctionState, { names, column, isNarrow, paint }: Table): readonly string[] {
+  const whole = outcome ? outcomeText(outcome) : "not finished";
+  const [text = "", digest] = isNarrow ? whole.split(digestAtEnd) : [whole];
+  const mark = outcome ? outcomeMark(outcome, paint) : paint.dim("–");
+  const cell = digest === undefined ? padText(text, column) : text.padEnd(column);
+  const line = `${mark} ${paint.bold(padText(name, names))}${indent}${cell}`;
+  const took = outcome && outcome.state !== "skipped" ? formatSeconds(outcome.seconds) : "";
+  const row = took === "" ? line.trimEnd() : `${line}${indent}${paint.dim(took)}`;
+  return digest === undefined ? [row] : [row, `${indent}${indent}${paint.dim(digest)}`];
 }
 
 function countWords(functions: readonly FunctionState[]): string {

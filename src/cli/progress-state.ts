@@ -25,6 +25,10 @@ export interface Step {
   name: string;
   started: number | undefined;
   completed: number | undefined;
+  /** Milliseconds that runs before this one took. */
+  earlierMs: number;
+  /** When this run was first heard of, in milliseconds of our clock: the daemon's may be wrong. */
+  heardAt: number;
   cached: boolean;
   error: string;
   /** How its last run that was told ended: BuildKit looks at many steps again for an instant. */
@@ -40,6 +44,9 @@ export interface Transfer {
   readonly id: string;
   readonly current: number;
   readonly total: number;
+  /** When it began, in milliseconds of our clock. */
+  readonly beganAt: number;
+  readonly isDone: boolean;
 }
 
 /** What an event changed, in the order in which it is told on plain lines. */
@@ -71,10 +78,13 @@ export function createFunctionState(name: string, image: string): FunctionState 
   };
 }
 
-/** Takes an event into the state and answers what it changed; none where it only repeats. */
-export function applyEvent(state: FunctionState, event: BuildEvent): readonly Change[] {
-  if (event.kind === "vertex") return applyVertex(state, event);
-  if (event.kind === "status") return applyStatus(state, event);
+/**
+ * Takes an event into the state and answers what it changed; none where it only repeats.
+ * @param now milliseconds of our clock
+ */
+export function applyEvent(state: FunctionState, event: BuildEvent, now: number): readonly Change[] {
+  if (event.kind === "vertex") return applyVertex(state, event, now);
+  if (event.kind === "status") return applyStatus(state, event, now);
   if (event.kind === "log") return applyLog(state, event);
   return applyWarning(state, event);
 }
@@ -92,7 +102,7 @@ export function failedStep(state: FunctionState): Step | undefined {
 
 /** The step that a person should look at: the last one started that still runs, BuildKit's own chores last. */
 export function currentStep(state: FunctionState): Step | undefined {
-  const running = [...state.steps.values()].filter(isRunning).sort((a, b) => a.number - b.number);
+  const running = begunSteps(state).filter(isRunning);
   return running.findLast(({ name }) => !name.startsWith("[internal]")) ?? running.at(-1);
 }
 
@@ -101,13 +111,31 @@ export function isRunning(step: Step): boolean {
   return step.started !== undefined && step.completed === undefined;
 }
 
+/** The steps that have begun, in the order in which they did. */
+export function begunSteps(state: FunctionState): readonly Step[] {
+  return [...state.steps.values()].filter(({ number }) => number > 0).sort((a, b) => a.number - b.number);
+}
+
+/** How long all runs of a step took until now, which is in milliseconds of our clock. */
+export function stepSeconds(step: Step, now: number): number {
+  return (step.earlierMs + (isRunning(step) ? Math.max(0, now - step.heardAt) : lastRunMs(step))) / 1000;
+}
+
+function lastRunMs({ started, completed }: Step): number {
+  return started === undefined || completed === undefined ? 0 : Math.max(0, completed - started);
+}
+
 type Vertex = Extract<BuildEvent, { kind: "vertex" }>;
 
 /** A vertex may run several times. Its start is told once, its end again where there is something new to tell. */
-function applyVertex(state: FunctionState, event: Vertex): readonly Change[] {
+function applyVertex(state: FunctionState, event: Vertex, now: number): readonly Change[] {
   const step = stepOf(state, event.digest);
   const begins = event.started !== undefined && event.started !== step.started;
   const ends = event.completed !== undefined && event.completed !== step.completed;
+  if (begins) {
+    step.earlierMs += lastRunMs(step);
+    step.heardAt = now;
+  }
   step.name = fitText(cleanLine(event.name), maxName);
   step.started = event.started;
   step.completed = event.completed;
@@ -135,14 +163,27 @@ function tellEnd(step: Step): readonly Change[] {
   return changes;
 }
 
-function applyStatus(state: FunctionState, event: Extract<BuildEvent, { kind: "status" }>): readonly Change[] {
+/** One that has ended still counts: of a step's bytes as a whole the number would shrink. */
+function applyStatus(
+  state: FunctionState,
+  event: Extract<BuildEvent, { kind: "status" }>,
+  now: number,
+): readonly Change[] {
   const { transfers } = stepOf(state, event.vertex);
-  transfers.delete(event.id);
-  if (event.completed === undefined && transfers.size < maxTransfers) {
-    const id = fitText(cleanLine(event.id), maxName);
-    transfers.set(event.id, { id, current: event.current, total: event.total });
-  }
+  const { current, total, started, completed, timestamp } = event;
+  const known = transfers.get(event.id);
+  if (!known && transfers.size >= maxTransfers) forgetDone(transfers);
+  if (!known && transfers.size >= maxTransfers) return [];
+  const id = fitText(cleanLine(event.id), maxName);
+  const beganAt = known?.beganAt ?? now - Math.max(0, (completed ?? timestamp) - (started ?? timestamp));
+  transfers.set(event.id, { id, current, total, beganAt, isDone: completed !== undefined });
   return [];
+}
+
+function forgetDone(transfers: Map<string, Transfer>): void {
+  for (const [id, { isDone }] of transfers) {
+    if (isDone) return void transfers.delete(id);
+  }
 }
 
 function applyLog(state: FunctionState, event: Extract<BuildEvent, { kind: "log" }>): readonly Change[] {
@@ -192,6 +233,8 @@ function stepOf({ steps }: FunctionState, digest: string): Step {
     name: "",
     started: undefined,
     completed: undefined,
+    earlierMs: 0,
+    heardAt: 0,
     cached: false,
     error: "",
     told: "",

@@ -1,14 +1,16 @@
 import { createLiveBlock } from "./progress-block.ts";
-import { drawFrame, drawFunction, roomFor, type Window } from "./progress-frame.ts";
+import { createFrame, drawFunction, functionRoom } from "./progress-frame.ts";
 import type { Paint } from "./progress-paint.ts";
+import { warnedLines } from "./progress-report.ts";
 import type { FunctionState } from "./progress-state.ts";
+import { endedStepLines, type Window } from "./progress-steps.ts";
 
 /** One way of showing the same state. */
 export interface View {
   /** Something changed; the lines say what, for a view that does not draw the state itself. */
   changed(lines: readonly string[]): void;
-  /** What came as a change already, for a view that does not tell changes. */
-  warned(lines: readonly string[]): void;
+  /** A function has ended: what came as changes, for a view that does not tell them. Its steps are forgotten then. */
+  ended(state: FunctionState): void;
   /** Tells lines that stay for good. */
   tell(lines: readonly string[]): void;
   /** Shows the summary as the last thing. */
@@ -28,26 +30,33 @@ const redrawMs = 100;
 
 /**
  * Shows functions as a block that is redrawn in place ten times a second, whatever happens in between. Where they are
- * more than the window has rows, those that ended leave the block and stay above it.
+ * more than the window has room for, those that ended leave the block and stay above it. The steps of a function that is
+ * alone stay as well.
  */
 export function createLiveView({ write, columns, rows, now, paint, functions }: Live): View {
   const block = createLiveBlock({ write, columns });
+  const frame = createFrame();
   let timer: NodeJS.Timeout | undefined;
   const retired = new Set<FunctionState>();
+  const currentWindow = (): Window => ({ columns: columns(), rows: rows(), now: now(), paint });
   const draw = (above: readonly string[] = []) => {
-    const window: Window = { columns: columns(), rows: rows(), now: now(), paint };
+    const window = currentWindow();
     const shown = functions().filter((state) => !retired.has(state));
-    const leaving = shown.filter(({ outcome }) => outcome).slice(0, Math.max(0, shown.length - roomFor(window)));
+    const leaving = shown
+      .filter(({ outcome }) => outcome)
+      .slice(0, Math.max(0, shown.length - functionRoom(shown, window)));
     for (const state of leaving) retired.add(state);
     const staying = shown.filter((state) => !retired.has(state));
-    block.draw(drawFrame(staying, window), [...above, ...leaving.map((state) => drawFunction(state, window))]);
+    block.draw(frame(staying, window), [...above, ...leaving.map((state) => drawFunction(state, window))]);
   };
 
   return {
     changed() {
       timer ??= setInterval(() => draw(), redrawMs).unref();
     },
-    warned: (lines) => {
+    ended(state) {
+      const steps = functions().length === 1 ? endedStepLines(state, currentWindow()) : [];
+      const lines = [...steps, ...warnedLines(state, paint)];
       if (lines.length > 0) draw(lines);
     },
     tell: (lines) => draw(lines),
@@ -75,7 +84,7 @@ export function createPlainView(write: (text: string) => void): View {
   };
   return {
     changed: tell,
-    warned: () => {},
+    ended: () => {},
     tell,
     close(summary) {
       waiting.push(...summary);

@@ -4,7 +4,7 @@ import { cleanLine } from "../model/terminal-text.ts";
 import { formatSeconds } from "./progress-numbers.ts";
 import { createPaint } from "./progress-paint.ts";
 import { drawPlain } from "./progress-plain.ts";
-import { failureLines, outcomeText, summaryLines, warnedLines } from "./progress-report.ts";
+import { failureLines, outcomeText, summaryLines } from "./progress-report.ts";
 import { applyEvent, createFunctionState, endLines, type FunctionState } from "./progress-state.ts";
 import { createLiveView, createPlainView, createQuietView, type View } from "./progress-view.ts";
 
@@ -42,6 +42,7 @@ export function createProgress(options: ProgressOptions): Progress {
   const paint = createPaint(options.color);
   const functions = new Map<string, FunctionState>();
   const view = createView({ ...options, now, paint, functions: () => [...functions.values()] });
+  const page = () => ({ paint, columns: options.live && !options.quiet ? options.columns() : Infinity });
   const beganAt = now();
   let hasBegun = false;
   let closed = false;
@@ -72,14 +73,14 @@ export function createProgress(options: ProgressOptions): Progress {
     }),
     event: whileOpen((name, event) => {
       const state = stateOf(name);
-      if (!state.outcome) view.changed(drawPlain(state, applyEvent(state, event)));
+      if (!state.outcome) view.changed(drawPlain(state, applyEvent(state, event, now())));
     }),
     finished: whileOpen((outcome) => {
       const state = stateOf(outcome.function);
       view.changed([...drawPlain(state, endLines(state)), `${state.name} | ${ending(outcome)}`]);
       state.outcome = outcome;
-      view.warned(warnedLines(state, paint));
-      if ("reason" in outcome && outcome.state !== "skipped") view.tell(failureLines(state, outcome, paint));
+      view.ended(state);
+      if ("reason" in outcome && outcome.state !== "skipped") view.tell(failureLines(state, outcome, page()));
       state.steps.clear();
     }),
     note: whileOpen((text) => view.tell([paint.yellow(cleanLine(text))])),
@@ -87,7 +88,7 @@ export function createProgress(options: ProgressOptions): Progress {
       closed = true;
       const seconds = (now() - beganAt) / 1000;
       // What kept everything from beginning is told by an error.
-      view.close(hasBegun ? summaryLines([...functions.values()], { seconds, paint }) : []);
+      view.close(hasBegun ? summaryLines([...functions.values()], { seconds, ...page() }) : []);
     }),
   };
 }

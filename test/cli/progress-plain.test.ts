@@ -6,7 +6,7 @@ import { ended, printed, started } from "./build-events.ts";
 
 function linesOf(...events: readonly BuildEvent[]): readonly string[] {
   const state = createFunctionState("hello", "127.0.0.1:5000/hello:latest");
-  return events.flatMap((event) => drawPlain(state, applyEvent(state, event)));
+  return events.flatMap((event) => drawPlain(state, applyEvent(state, event, 0)));
 }
 
 test("a step tells its start, what it prints with the seconds since, and its end", () => {

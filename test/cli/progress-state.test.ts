@@ -1,14 +1,18 @@
 import { describe, expect, test } from "vitest";
 import {
-  applyEvent,
+  applyEvent as applyEventAt,
   createFunctionState,
   currentStep,
   endLines,
+  type FunctionState,
   failedStep,
+  stepSeconds,
   tailLines,
 } from "../../src/cli/progress-state.ts";
+import type { BuildEvent } from "../../src/model/build-event.ts";
 import { ended, moved, printed, started } from "./build-events.ts";
 
+const applyEvent = (state: FunctionState, event: BuildEvent, now = 0) => applyEventAt(state, event, now);
 const create = () => createFunctionState("hello", "127.0.0.1:5000/hello:latest");
 
 describe("the state of a function's build", () => {
@@ -39,6 +43,21 @@ describe("the state of a function's build", () => {
     const state = create();
     for (let at = 0; at < 10_000; at += 1) applyEvent(state, moved("FROM node", `sha256:${at}`, { current: 1 }));
     expect(Math.max(...[...state.steps.values()].map(({ transfers }) => transfers.size))).toBe(200);
+  });
+
+  test("a step that runs again takes the time of all its runs, told by our clock while it runs", () => {
+    const state = create();
+    const again = { ...started("RUN make", 5000), completed: undefined };
+    applyEvent(state, started("RUN make"), 100);
+    const [step] = state.steps.values();
+    if (!step) return expect.unreachable();
+    expect(stepSeconds(step, 600)).toBe(0.5);
+    applyEvent(state, ended("RUN make", { to: 2000 }), 2300);
+    expect(stepSeconds(step, 9000)).toBe(2);
+    applyEvent(state, again, 10_000);
+    expect(stepSeconds(step, 10_500)).toBe(2.5);
+    applyEvent(state, { ...again, completed: (again.started ?? 0) + 700 }, 11_000);
+    expect(stepSeconds(step, 20_000)).toBe(2.7);
   });
 
   test("blames the step with an error of its own, not those that were cancelled with it", () => {

@@ -133,13 +133,51 @@ describe("on a terminal", () => {
   });
 
   test("ends with the summary in the block's place and the cursor given back", () => {
-    const recorded = createRecorded({ live: true });
+    const recorded = createRecorded({ live: true, columns: () => 200 });
     tellStory(recorded);
     expect(recorded.writes.at(-1)).toBe("\x1b[?25h");
     recorded.writes.pop();
     expect(lastFrame(recorded)).toBe(summary);
     expect(recorded.writes.map((write) => write.replaceAll("\x1b[K", "")).join("")).toContain(failure);
     expect(recorded.text().split("\x1b[?25l")).toHaveLength(2);
+  });
+
+  test("in a window too narrow for the summary digests have lines of their own, and what is only read is cut", () => {
+    const recorded = createRecorded({ live: true, columns: () => 76 });
+    recorded.progress.begin([]);
+    const reason = `it is ${"long ".repeat(40)}`;
+    recorded.progress.finished({ ...failed, reason, excerpt: ` > 1 | RUN ${"x".repeat(80)}` });
+    recorded.progress.finished(built("hello"));
+    recorded.progress.close();
+    recorded.writes.pop();
+    expect(recorded.text()).toContain(`\n   > 1 | RUN ${"x".repeat(61)}…\x1b[K\n`);
+    expect(lastFrame(recorded)).toBe(
+      `✖ bad    bad/Dockerfile:4: it is ${"long ".repeat(6)}lon…  0.4s
+✔ hello  ${image("hello").padEnd(58)}  3.2s
+    ${digest}
+1 built, 1 failed in 0.0s
+`,
+    );
+  });
+
+  test("the steps of a function that is alone stay, each with its seconds; those of several do not", () => {
+    for (const names of [["hello"], ["hello", "other"]]) {
+      const recorded = createRecorded({ live: true });
+      recorded.progress.begin(names.map((name) => ({ name, image: image(name) })));
+      recorded.progress.started("hello");
+      recorded.progress.event("hello", ended("[1/2] FROM busybox", { cached: true }));
+      recorded.progress.event("hello", started("[2/2] RUN make"));
+      recorded.progress.event("hello", ended("[2/2] RUN make", { to: 2500 }));
+      recorded.progress.event("hello", started("[other 1/1] RUN cut off"));
+      recorded.progress.finished(built("hello"));
+      recorded.progress.close();
+      const lines = recorded.text().replaceAll("\x1b[K", "");
+      const steps = `  ✔ [1/2] FROM busybox${" ".repeat(51)}CACHED
+  ✔ [2/2] RUN make${" ".repeat(57)}2.5s
+  – [other 1/1] RUN cut off${" ".repeat(48)}0.0s
+`;
+      expect(lines.includes(steps)).toBe(names.length === 1);
+    }
   });
 
   test("warnings are told when their function ends, with the lines of their place", () => {
@@ -179,7 +217,7 @@ describe("on a terminal", () => {
     const shown = lastFrame(recorded)
       .split("\n")
       .map((line) => line.slice(0, 12));
-    expect(shown).toEqual(["✔ a  127.0.0", "✔ b  127.0.0", "⠋ c  startin", "· d  waiting", "· e  waiting", ""]);
+    expect(shown).toEqual(["✔ a  127.0.0", "✔ b  127.0.0", "⠋ c  startin", "… and 2 wait", ""]);
     vi.advanceTimersByTime(100);
     recorded.progress.note("noted");
     expect(lastFrame(recorded)).not.toContain("✔");
