@@ -119,12 +119,18 @@ const faults = {
 
 export type ErrorCode = keyof typeof faults;
 
-/** Where in a person's file the fault is. Lines and columns count from 1; `path` is relative to the repository. */
-export interface Location {
-  readonly path: string;
+/** Lines of a file, which count from 1; without an end it is one line. */
+export interface LineRange {
   readonly line: number;
   readonly endLine?: number;
+}
+
+/** Where in a person's file the fault is. Columns count from 1; `path` is relative to the repository. */
+export interface Location extends LineRange {
+  readonly path: string;
   readonly column?: number;
+  /** All lines of the fault, where they do not follow each other: the first of these is the location's own. */
+  readonly ranges?: readonly LineRange[];
 }
 
 /** One thing that is wrong with a person's file. Plain JSON: a terminal, a log and an annotation are drawn from it. */

@@ -5,6 +5,7 @@ import { excerptOfLines } from "../model/line-excerpt.ts";
 import { type BuildWarning, warningKey } from "../model/warning-lines.ts";
 import type { StatusResponse, Vertex, VertexLog, VertexStatus, VertexWarning } from "./generated/control.ts";
 import { createLogTails } from "./log-tails.ts";
+import { placeOf } from "./source-place.ts";
 
 /** A step that failed. */
 export interface FailedStep {
@@ -123,10 +124,13 @@ function warningEvent(warning: VertexWarning): BuildWarning {
 }
 
 function locationOf({ info, ranges }: VertexWarning): Location | undefined {
-  const line = ranges[0]?.start?.line;
-  if (info === undefined || line === undefined || line === 0) return undefined;
-  const endLine = ranges[0]?.end?.line ?? 0;
-  return endLine > line ? { path: info.filename, line, endLine } : { path: info.filename, line };
+  return (
+    info &&
+    placeOf(
+      info.filename,
+      ranges.map(({ start, end }) => ({ start: start?.line, end: end?.line })),
+    )
+  );
 }
 
 function timeOf(date: Date | undefined): number | undefined {

@@ -1,5 +1,6 @@
 import type { Location } from "../errors.ts";
 import type { Status } from "./generated/rpc-status.ts";
+import { placeOf } from "./source-place.ts";
 
 /** What BuildKit adds to a failure beside its message. */
 export interface SolveDetails {
@@ -38,19 +39,15 @@ function parseJson(value: Buffer): unknown {
   }
 }
 
-/** A step of several lines comes as a range per line. */
 function readLocation(source: unknown): Location | undefined {
   const path = stringAt(at(source, "info"), "filename");
   const ranges = at(source, "ranges");
   if (path === undefined || !Array.isArray(ranges)) return undefined;
-  const lines = ranges.flatMap((range) => [at(range, "start"), at(range, "end")]).map((end) => numberAt(end, "line"));
-  const known = lines
-    .filter((line): line is number => line !== undefined && line > 0)
-    .sort((left, right) => left - right);
-  const line = known[0];
-  const endLine = known.at(-1);
-  if (line === undefined || endLine === undefined) return undefined;
-  return endLine > line ? { path, line, endLine } : { path, line };
+  const lineAt = (range: unknown, end: string) => numberAt(at(range, end), "line");
+  return placeOf(
+    path,
+    ranges.map((range) => ({ start: lineAt(range, "start"), end: lineAt(range, "end") })),
+  );
 }
 
 function at(value: unknown, key: string): unknown {

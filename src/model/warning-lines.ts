@@ -22,5 +22,5 @@ export function warningLine({ message, detail, location }: BuildWarning): string
 
 /** What tells a warning apart: the same one may come for each platform, and again when a build is run again. */
 export function warningKey({ message, detail, location }: BuildWarning): string {
-  return JSON.stringify([message, detail, location?.path, location?.line]);
+  return JSON.stringify([message, detail, location?.path, location?.line, location?.ranges]);
 }
