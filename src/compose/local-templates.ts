@@ -52,7 +52,7 @@ export function createTemplates(options: LocalOptions): LocalTemplates {
         if (tree.commit !== undefined) open.set(pinnedSource(source, tree.commit), opening);
         return tree;
       },
-      findInStore: async (lang) => (await store()).find(lang),
+      findInStore: async (name) => (await store()).find(name),
     },
     async [Symbol.asyncDispose]() {
       for (const tree of await Promise.allSettled(new Set(open.values()))) {

@@ -16,5 +16,5 @@ export function createTemplateRules(config: Config, { log }: { log: Log }): Omit
   if (url === undefined) return rules;
   const { folder } = keptBy(config);
   const store = createTemplateStore({ url, folder, refreshMs: config.templateRefreshMs, log });
-  return { ...rules, findInStore: (lang) => store.find(lang) };
+  return { ...rules, findInStore: (name) => store.find(name) };
 }

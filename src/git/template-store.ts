@@ -3,13 +3,14 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BuilderError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { parseTemplateStore, type StoredTemplate } from "../model/template-store.ts";
+import { findStored, parseTemplateStore, type StoredTemplate } from "../model/template-store.ts";
 
 /** The list of templates that an address offers. */
 export interface TemplateStore {
   /**
    * Takes no longer than the five seconds that the store has to answer.
-   * @returns the source of a template; undefined where the store does not have it
+   * @param name `NAME`, or `SOURCE/NAME` for that source's
+   * @returns the address of a template's repository; undefined where the store does not have it
    * @throws BuilderError `checkout_failed` when the store neither answers nor ever did
    */
   find(name: string): Promise<string | undefined>;
@@ -48,7 +49,7 @@ export function createTemplateStore(options: StoreOptions): TemplateStore {
         loading = undefined;
       });
       const { templates } = await loading;
-      return templates.find(({ template }) => template === name)?.source;
+      return findStored(templates, name)?.repo;
     },
   };
 }

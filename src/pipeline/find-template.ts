@@ -30,8 +30,8 @@ export interface TemplateHands {
   readonly templateUrls: readonly string[];
   /** Whether a stack may name this source itself. */
   allowsSource(source: string): boolean;
-  /** The source that the installation's template store has for a language. */
-  findInStore?(lang: string): Promise<string | undefined>;
+  /** The address that the installation's template store has for `NAME`, or for `STORE-SOURCE/NAME`. */
+  findInStore?(name: string): Promise<string | undefined>;
   /** @throws BuilderError `template_unknown` where a source has no such branch, tag or commit */
   openTemplates(source: string): Promise<Tree>;
 }
@@ -46,7 +46,8 @@ const langName = /^[A-Za-z0-9][A-Za-z0-9_.@-]*$/;
 
 /**
  * Finds the template of a function: in the stack's own `template/` folder, else in the source that the stack names for
- * its language, else in the sources that it names for no language, in the installation's, and in its store.
+ * its language, else in the sources that it names for no language, in the installation's, and in its store. An entry
+ * `STORE-SOURCE/NAME` without a source of its own means the store's, and no other where there is a store.
  * `lang: NAME@REF` takes NAME of the source at REF (faas-cli takes its newest commit where the source has no #REF).
  * @throws BuilderError `template_unknown` with the line of `lang`, `stack_invalid` for a broken template.yml
  */
@@ -63,8 +64,11 @@ export async function findTemplate(
     if (template) return { origin: { lang }, template };
   }
   const search = { definition, hands, ...parseLang(lang) };
-  const named = stack.templates.find(({ name, source }) => source !== "" && isNameOf(name, lang))?.source;
-  if (named !== undefined) return findNamed(named, search);
+  const entries = stack.templates.filter(({ name }) => isNameOf(name, lang));
+  const named = entries.find(({ source }) => source !== "");
+  if (named) return findNamed(named.source, search);
+  const stored = entries.find(({ name }) => name.includes("/"));
+  if (stored && hands.findInStore) return findStored(parseLang(stored.name).folder, search);
   return findOffered(stack, search);
 }
 
@@ -92,8 +96,19 @@ async function findNamed(source: string, search: Search): Promise<FoundTemplate>
   );
 }
 
+async function findStored(name: string, search: Search): Promise<FoundTemplate> {
+  const found = await readStored(name, search);
+  if (found) return found;
+  const { definition } = search;
+  throw planFault(
+    definition,
+    "template_unknown",
+    `has lang "${definition.lang}", of which no template was found (searched: ${name} in the template store)`,
+  );
+}
+
 async function findOffered(stack: Stack, search: Search): Promise<FoundTemplate> {
-  const { definition, hands, folder, ref } = search;
+  const { definition, hands, folder } = search;
   const unnamed = stack.templates
     .filter(({ name, source }) => name === "" && source !== "")
     .map(({ source }) => source);
@@ -103,10 +118,7 @@ async function findOffered(stack: Stack, search: Search): Promise<FoundTemplate>
     const found = await readAt(source, search);
     if (found) return found;
   }
-  const stored = await hands.findInStore?.(folder).catch((error) => {
-    throw placedAt(definition.langLocation, error);
-  });
-  const found = stored === undefined ? undefined : await readFrom(sourceAt(stored, ref) ?? stored, search);
+  const found = await readStored(folder, search);
   if (found) return found;
   const own = hands.repositoryTemplates === false ? [] : ["template/ of the repository"];
   const store = hands.findInStore ? ["the template store"] : [];
@@ -125,6 +137,14 @@ function checkAllowed(source: string, { definition, hands }: Search): void {
     "template_unknown",
     `takes its template from "${source}", which this installation does not allow (settings custom_templates and template_sources)`,
   );
+}
+
+async function readStored(name: string, search: Search): Promise<FoundTemplate | undefined> {
+  const { definition, hands, ref } = search;
+  const repo = await hands.findInStore?.(name).catch((error) => {
+    throw placedAt(definition.langLocation, error);
+  });
+  return repo === undefined ? undefined : readFrom(sourceAt(repo, ref) ?? repo, search);
 }
 
 /** A source that has no such REF does not have the template; that REF is not the source's own. */

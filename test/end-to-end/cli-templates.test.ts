@@ -27,7 +27,11 @@ beforeAll(async () => {
   ({ cloneUrl: url } = await github.createRepository("o", "templates", { branch: "main", files: template("one") }));
   execFileSync("git", ["-C", join(github.folder, "o/templates.git"), "tag", "v1", "main"]);
   await github.commit("o", "templates", { branch: "main", files: template("two") });
-  const server = createServer((_, response) => response.end(JSON.stringify([{ template: "small", source: url }])));
+  const list = [
+    { template: "small", language: "Any", source: "newest", repo: url, official: "true" },
+    { template: "small", language: "Any", source: "first", repo: `${url}#v1`, official: "false" },
+  ];
+  const server = createServer((_, response) => response.end(JSON.stringify(list)));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   parts.defer(() => void server.close());
   store = `http://127.0.0.1:${(server.address() as AddressInfo).port}/templates.json`;
@@ -86,6 +90,8 @@ test("a source may be a folder of this disk", async () => {
 test("a language that the stack says nothing of comes from the store, or from what custom_templates names", async () => {
   expect(await dockerfileOf("small", { env: { OPENFAAS_TEMPLATE_STORE_URL: store } })).toBe("FROM two\n");
   expect(await dockerfileOf("small@v1", { env: { template_store_url: store } })).toBe("FROM one\n");
+  const env = { template_store_url: store };
+  expect(await dockerfileOf("small", { templates: "[{name: first/small}]", env })).toBe("FROM one\n");
   expect(await dockerfileOf("small", { env: { custom_templates: `${url}#v1` } })).toBe("FROM one\n");
   await expect(dockerfileOf("cobol", { env: { template_store_url: store } })).rejects.toMatchObject({
     stderr: expect.stringMatching(/stack\.yml:3:13: .*"cobol".*the template store/),

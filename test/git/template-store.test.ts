@@ -4,7 +4,12 @@ import { expect, test } from "vitest";
 import { createTemplateStore } from "../../src/git/template-store.ts";
 import { listening, scratchFolder } from "./git-scene.ts";
 
-const list = (source: string) => JSON.stringify([{ template: "go", source }]);
+/** A list of the published shape: `source` is a short name, `repo` the address. */
+const list = (repo: string) =>
+  JSON.stringify([
+    { template: "go", language: "Go", source: "someone", description: "text", repo, official: "false" },
+    { template: "go", language: "Go", source: "other", description: "text", repo: `${repo}/other`, official: "false" },
+  ]);
 
 /** A store that answers each request in turn, the last answer again and again. */
 async function storeScene(...answers: readonly RequestListener[]) {
@@ -28,17 +33,18 @@ async function storeScene(...answers: readonly RequestListener[]) {
 }
 
 const good =
-  (source: string): RequestListener =>
+  (repo: string): RequestListener =>
   (_, response) =>
-    response.end(list(source));
+    response.end(list(repo));
 const broken: RequestListener = (_, response) => response.writeHead(500).end("no");
 
-test("a template is found with its source, one that is not there is not", async () => {
+test("a template is found with its repository, one that is not there is not", async () => {
   const { open, asked } = await storeScene(good("https://x/1"));
   const store = open(60_000);
-  expect(await Promise.all(["go", "go", "cobol"].map((name) => store.find(name)))).toEqual([
+  expect(await Promise.all(["go", "other/go", "cobol", "third/go"].map((name) => store.find(name)))).toEqual([
     "https://x/1",
-    "https://x/1",
+    "https://x/1/other",
+    undefined,
     undefined,
   ]);
   expect(await open(60_000).find("go")).toBe("https://x/1");

@@ -115,6 +115,31 @@ test("the store is asked last, and its source is the installation's word", async
   expect(asked).toEqual(["rust", "cobol"]);
 });
 
+test("an entry STORE-SOURCE/NAME without a source means what that source has in the store", async () => {
+  const asked: string[] = [];
+  const findInStore = async (name: string) => {
+    asked.push(name);
+    return name === "someone/go" ? "https://store.example/someone.git" : undefined;
+  };
+  const sources = {
+    [offered]: ["go"],
+    "https://store.example/someone.git": ["go"],
+    "https://store.example/someone.git#v1": ["go"],
+  };
+  const from = (lang: string, name: string) =>
+    find(lang, { templates: `[{name: ${name}}]`, sources, findInStore }).then(({ origin }) => origin);
+  expect(await from("go", "someone/go")).toMatchObject({ lang: "go", url: "https://store.example/someone.git" });
+  expect((await from("go@v1", "someone/go@v1")).url).toBe("https://store.example/someone.git#v1");
+  expect((await from("go", "someone/node")).url).toBe(offered);
+  await expect(from("go", "nobody/go")).rejects.toMatchObject({
+    code: "template_unknown",
+    location: { path: "stack.yml", line: 5 },
+    message: expect.stringContaining("(searched: nobody/go in the template store)"),
+  });
+  expect(asked).toEqual(["someone/go", "someone/go", "nobody/go"]);
+  expect((await find("go", { templates: "[{name: someone/go}]", sources })).origin.url).toBe(offered);
+});
+
 test("S9 a repository's own template counts where the installation allows it", async () => {
   const own = { "template/go/Dockerfile": "FROM mine" };
   const sources = { [offered]: ["go"] };
