@@ -37,23 +37,29 @@ export function createDirectoryContext(folder: string, { within, links, skip }: 
     throw new BuilderError("path_forbidden", `folder ${quoteName(folder)} lies outside of ${quoteName(within)}`);
   }
   const guard = createLinkGuard(source.within);
+  const lookInto = async <T>(directory: string, look: (listing: Listing) => T | Promise<T>): Promise<T | undefined> => {
+    if (directory !== "" && !isCleanPath(directory)) return undefined;
+    const path = folderPath(source, directory);
+    const fd = openFolder(source, directory, path);
+    if (fd === undefined) return undefined;
+    try {
+      const real = openedPath(fd, path);
+      if (links === "keep" && !real.equals(path)) return undefined;
+      guard.checkFolder(directory, path, real);
+      const wanted = directory === "" ? skip : undefined;
+      const anchor = anchorOf(fd, path);
+      const pathText = path.toString();
+      return await look({ source, guard, directory, path, pathText, anchor, skip: wanted });
+    } finally {
+      closeSync(fd);
+    }
+  };
   return {
-    async list(directory) {
-      if (directory !== "" && !isCleanPath(directory)) return [];
-      const path = folderPath(source, directory);
-      const fd = openFolder(source, directory, path);
-      if (fd === undefined) return [];
-      try {
-        const real = openedPath(fd, path);
-        if (links === "keep" && !real.equals(path)) return [];
-        guard.checkFolder(directory, path, real);
-        const wanted = directory === "" ? skip : undefined;
-        const anchor = anchorOf(fd, path);
-        const pathText = path.toString();
-        return await readEntries({ source, guard, directory, path, pathText, anchor, skip: wanted });
-      } finally {
-        closeSync(fd);
-      }
+    list: async (directory) => (await lookInto(directory, readEntries)) ?? [],
+    async find(path) {
+      if (!isCleanPath(path) || path.includes("\0")) return undefined;
+      const end = path.lastIndexOf("/");
+      return lookInto(path.slice(0, Math.max(0, end)), (listing) => findNamed(listing, path.slice(end + 1)));
     },
   };
 }
@@ -111,6 +117,15 @@ async function readEntries(listing: Listing): Promise<readonly Entry[]> {
   return entries;
 }
 
+/** Finds what has a name in a folder; what stands for a name that is no UTF-8 is known by the folder's list alone. */
+async function findNamed(listing: Listing, text: string): Promise<Entry | undefined> {
+  const { directory, path, skip } = listing;
+  if (skip?.(text)) return undefined;
+  if (!text.includes("\ufffd")) return readEntry(listing, isUtf8(path) ? { text } : { text, bytes: Buffer.from(text) });
+  const wanted = directory === "" ? text : `${directory}/${text}`;
+  return (await readEntries(listing)).find((entry) => entry.path === wanted);
+}
+
 /** The names in order. Text is handled twice as fast as bytes, so bytes are left to folders that need them. */
 function readNames({ anchor, path }: Listing): readonly Name[] {
   const texts = isUtf8(anchor) && isUtf8(path) ? readdirSync(anchor.toString(), "utf8") : ["\ufffd"];
@@ -121,13 +136,13 @@ function readNames({ anchor, path }: Listing): readonly Name[] {
 }
 
 /**
- * Reads one entry; undefined where it is gone by now. The way over the open folder would take twice as long for each:
+ * Reads one entry; undefined where it is not there, or gone by now. The way over the open folder would take twice as long for each:
  * what a path tells while it is led elsewhere is a size and times, and whoever opens a file looks where it lies.
  */
 function readEntry(listing: Listing, { text: name, bytes }: Name): Entry | undefined {
   const { source, guard, directory, path } = listing;
   const place = bytes ? joinBytes(path, bytes) : `${listing.pathText}/${name}`;
-  const own = lstatSync(place, { bigint: true, throwIfNoEntry: false });
+  const own = statOf(place);
   if (!own) return undefined;
   const entryPath = directory === "" ? name : `${directory}/${name}`;
   const isLink = source.links === "resolve" && kindOf(own) === constants.S_IFLNK;
@@ -145,6 +160,16 @@ function readEntry(listing: Listing, { text: name, bytes }: Name): Entry | undef
     open: openerOf(listing, file),
   };
   return bytes || source.links === "keep" ? withRarities(entry, { listing, stats, name, bytes }) : entry;
+}
+
+/** What lies at a path, be it a link; undefined where nothing does, or can by the length of its name. */
+function statOf(place: Buffer | string): BigIntStats | undefined {
+  try {
+    return lstatSync(place, { bigint: true, throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENAMETOOLONG") return undefined;
+    throw error;
+  }
 }
 
 /** Adds what few entries have. */

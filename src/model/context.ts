@@ -14,6 +14,12 @@ export interface Context {
    * @throws BuilderError `path_forbidden` or `context_invalid` naming the entry at fault
    */
   list(directory: string): Promise<readonly Entry[]>;
+  /**
+   * Finds the entry at a path without a look at what lies beside it, where a context can: a fault of its neighbours is
+   * none of its own. Absent: it is to be found in the list of its directory.
+   * @throws BuilderError as `list` does, of this entry and of the way to it
+   */
+  find?(path: string): Promise<Entry | undefined>;
 }
 
 export interface Entry {
@@ -71,6 +77,7 @@ export function isSymlink(entry: Pick<Entry, "mode">): boolean {
 
 /** Finds the entry at a path, without following links. */
 export async function findEntry(context: Context, path: string): Promise<Entry | undefined> {
+  if (context.find) return context.find(path);
   const parent = path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : "";
   return (await context.list(parent)).find((entry) => entry.path === path);
 }

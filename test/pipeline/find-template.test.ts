@@ -3,7 +3,7 @@ import { BuilderError } from "../../src/errors.ts";
 import { parseStack } from "../../src/model/stack.ts";
 import { findTemplate, type TemplateHands, templateSource } from "../../src/pipeline/find-template.ts";
 import type { Tree } from "../../src/pipeline/tree.ts";
-import { treeOf } from "./story.ts";
+import { type Files, treeOf } from "./story.ts";
 
 const offered = "https://templates.example/x.git";
 const commit = "1".repeat(40);
@@ -18,12 +18,12 @@ async function find(
     ...given
   }: {
     templates?: string;
-    sources?: Readonly<Record<string, readonly string[]>>;
-    own?: Readonly<Record<string, string>>;
+    sources?: Readonly<Record<string, readonly string[] | Files>>;
+    own?: Files;
   } & Partial<TemplateHands> = {},
 ) {
   const opened: string[] = [];
-  const tree = async (files: Readonly<Record<string, string>>): Promise<Tree> => {
+  const tree = async (files: Files): Promise<Tree> => {
     const made = await treeOf(files);
     onTestFinished(() => made[Symbol.asyncDispose]());
     return { ...made, commit };
@@ -39,6 +39,7 @@ async function find(
       opened.push(source);
       const languages = sources[source];
       if (!languages) throw new BuilderError("template_unknown", `${source} is not there`);
+      if (!Array.isArray(languages)) return tree(languages as Files);
       return tree(Object.fromEntries(languages.map((name) => [`template/${name}/Dockerfile`, "FROM x"])));
     },
     ...given,
@@ -149,6 +150,15 @@ test("S9 a repository's own template counts where the installation allows it", a
     code: "template_unknown",
     message: expect.stringContaining("this installation offers no templates"),
   });
+});
+
+test("a link beside the template that leads to nothing, or out, does not concern it", async () => {
+  const strangers = { "template/gone": { link: "nowhere" }, "template/out": { link: "/etc" } };
+  const own = { ...strangers, "template/go/Dockerfile": "FROM mine" };
+  expect((await find("go", { own })).origin).toEqual({ lang: "go" });
+  const sources = { [offered]: { ...strangers, "template/go/Dockerfile": "FROM x" } };
+  expect((await find("go", { own: strangers, sources })).origin.url).toBe(offered);
+  await expect(find("out", { own })).rejects.toMatchObject({ code: "path_forbidden" });
 });
 
 test.for([

@@ -1,6 +1,6 @@
 import { onTestFinished } from "vitest";
 import { type PlanHands, planStack } from "../../src/pipeline/plan.ts";
-import { treeOf } from "./story.ts";
+import { type Files, treeOf } from "./story.ts";
 
 /** A stack file of these functions, with more below them. */
 export const stack = (functions: string, rest = "") => `provider: {name: openfaas}\nfunctions:\n${functions}${rest}`;
@@ -12,7 +12,7 @@ const templates = {
 export const allowedUrl = "https://templates.example/x.git";
 
 /** Plans what these files hold, as of a push. */
-export async function plan(files: Record<string, string>, given: Partial<PlanHands> = {}) {
+export async function plan(files: Files, given: Partial<PlanHands> = {}) {
   const tree = await treeOf(files);
   const repository = await treeOf(templates);
   onTestFinished(async () => {

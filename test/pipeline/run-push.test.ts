@@ -25,6 +25,37 @@ test("every function is built, and GitHub is told of the beginning and the end",
   );
 });
 
+test("links that are none of the stack's business do it no harm, wherever they lead", async () => {
+  const strangers = (folder: string) => ({
+    [`${folder}result`]: { link: "/nix/store/gone" },
+    [`${folder}bazel-out`]: { link: "/etc" },
+    [`${folder}circle`]: { link: "circle" },
+  });
+  const recorded = recordingHands({
+    ...strangers(""),
+    ...strangers("template/"),
+    ...strangers("variables/"),
+    "stack.yml":
+      "provider: {name: openfaas}\nfunctions:\n  one: {lang: go, handler: ./one, environment_file: [variables/one.yml]}\n",
+    "template/go/Dockerfile": "FROM scratch\n",
+    "variables/one.yml": "environment: {A: 1}\n",
+  });
+  const plans: unknown[] = [];
+  const runs = { ...recorded.hands.runs, plan: async (_: unknown, planned: unknown) => void plans.push(planned) };
+  const hands = { ...recorded.hands, runs };
+  expect(await runPush({ push }, rememberingSteps(hands), hands)).toMatchObject({ state: "success" });
+  expect(plans).toMatchObject([[{ name: "one", template: { lang: "go" }, deployment: { environment: { A: "1" } } }]]);
+  expect(recorded.warnings).toEqual([]);
+});
+
+test("a stack file that is a link out of the repository is not read", async () => {
+  const recorded = recordingHands({ "stack.yml": { link: "/etc/passwd" } });
+  expect(await tell(recorded)).toMatchObject({
+    state: "failure",
+    description: 'link "stack.yml" -> "/etc/passwd" leads out of the repository',
+  });
+});
+
 test("one failing function does not stop the other, and its file and line are told", async () => {
   const recorded = recordingHands(twoFunctions, { one: [buildBroken()] });
   const outcome = await tell(recorded);

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createDirectoryContext } from "../../src/contexts/directory.ts";
@@ -28,17 +28,21 @@ export const push: Push = {
   cloneUrl: "https://github.com/Alice/fns.git",
 };
 
-/** Writes files to a folder of their own, which disposing removes. */
-export async function treeOf(files: Readonly<Record<string, string>>): Promise<OwnedTree> {
+/** Texts and links, by their paths. */
+export type Files = Readonly<Record<string, string | { readonly link: string }>>;
+
+/** Writes files to a folder of their own, which disposing removes. It is read as a checkout is. */
+export async function treeOf(files: Files): Promise<OwnedTree> {
   const folder = await mkdtemp(join(tmpdir(), "of-builder-test-"));
-  for (const [path, text] of Object.entries(files)) {
+  for (const [path, file] of Object.entries(files)) {
     await mkdir(dirname(join(folder, path)), { recursive: true });
-    await writeFile(join(folder, path), text);
+    if (typeof file === "string") await writeFile(join(folder, path), file);
+    else await symlink(file.link, join(folder, path));
   }
   return {
     folder,
     committedAt: 0,
-    context: createDirectoryContext(folder, { within: folder, links: "keep" }),
+    context: createDirectoryContext(folder, { within: folder, links: "resolve" }),
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
   };
 }
@@ -73,10 +77,7 @@ async function settle(work: Promise<unknown>): Promise<{ value: unknown } | { er
 }
 
 /** Hands that keep what they were told. `builds` answers each build in turn; without an answer it succeeds. */
-export function recordingHands(
-  files: Readonly<Record<string, string>>,
-  answers: Readonly<Record<string, readonly (Error | undefined)[]>> = {},
-) {
+export function recordingHands(files: Files, answers: Readonly<Record<string, readonly (Error | undefined)[]>> = {}) {
   const told: Status[] = [];
   const reports: Report[] = [];
   const kept: BuildNotes[] = [];
@@ -124,7 +125,7 @@ export function recordingHands(
       templateUrls: ["https://templates.example/x.git"],
       allowsSource: (url) => url === "https://templates.example/x.git",
     }),
-    assemble: ({ checkout }) => createDirectoryContext(checkout, { within: checkout, links: "keep" }),
+    assemble: ({ checkout }) => createDirectoryContext(checkout, { within: checkout, links: "resolve" }),
     async build({ image }) {
       const attempt = attempts.get(image) ?? 0;
       attempts.set(image, attempt + 1);

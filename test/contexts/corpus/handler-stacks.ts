@@ -28,6 +28,13 @@ export const handlerStacks: readonly CorpusStack[] = [
   }),
   plain("files named build and template are left out", { "fn/build": "x", "fn/template": "y", "fn/z": "z" }),
   plain("a broken link in what is left out", { "fn/build/broken": { link: "nowhere" }, "fn/z": "z" }),
+  plain("links of the project that are no function's, to nothing, in a circle and out", {
+    result: { link: "/nix/store/gone" },
+    "bazel-out": { link: "/etc" },
+    circle: { link: "circle" },
+    "template/gone": { link: "nowhere" },
+    "fn/z": "z",
+  }),
   plain("empty folders", { "fn/empty": { folder: 0o755 }, "fn/a/b/empty": { folder: 0o755 } }),
   plain("modes of files", {
     "fn/run.sh": { content: "#!/bin/sh\n", mode: 0o755 },

@@ -20,6 +20,18 @@ export const templateStacks: readonly CorpusStack[] = [
     files: { "fn/handler.js": "mine\n", "fn/package.json": "{1}" },
   }),
   templated("samples that are not replaced stay", { template: sample, files: { "fn/other.js": "mine\n" } }),
+  templated("links of the project that are neither the template's nor the function's", {
+    template: sample,
+    copy: ["shared/used"],
+    files: {
+      "fn/handler.js": "mine",
+      result: { link: "/nix/store/gone" },
+      "template/gone": { link: "nowhere" },
+      "template/out": { link: "/etc" },
+      "shared/gone": { link: "nowhere" },
+      "shared/used": "used",
+    },
+  }),
   templated("a template without a sample", { template: {}, files: { "fn/handler.js": "mine" } }),
   templated("a template with all kinds of files", {
     template: {
