@@ -113,14 +113,16 @@ export function openProgress(kind: BuildOptions["progress"], { output, env }: Wo
   });
 }
 
+/** Of a repeated argument the last one counts, as with faas-cli, which only adds up packages. */
 function parseBuildArgs(given: readonly string[]): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    given.map((text) => {
-      const [, key = "", value = ""] = /^\s*([^=\s]+)\s*=\s*(.*?)\s*$/s.exec(text) ?? [];
-      if (key === "" || value === "") throw new BuilderError("usage", `--build-arg "${text}": expected KEY=VALUE`);
-      return [key, value];
-    }),
-  );
+  const buildArgs = new Map<string, string>();
+  for (const text of given) {
+    const [, key = "", value = ""] = /^\s*([^=\s]+)\s*=\s*(.*?)\s*$/s.exec(text) ?? [];
+    if (key === "" || value === "") throw new BuilderError("usage", `--build-arg "${text}": expected KEY=VALUE`);
+    const packages = key === "ADDITIONAL_PACKAGE" ? buildArgs.get(key) : undefined;
+    buildArgs.set(key, packages === undefined ? value : `${packages} ${value}`);
+  }
+  return Object.fromEntries(buildArgs);
 }
 
 /** @throws BuilderError `usage` */

@@ -48,7 +48,7 @@ function readTemplate(root: YamlValue): Omit<Template, "warnings"> {
 /**
  * The packages that chosen build options add up to, in the form of the build argument ADDITIONAL_PACKAGE:
  * without doubles, sorted, joined by spaces. faas-cli always sets the argument, possibly to "".
- * @param existing the argument as the stack gives it
+ * @param existing the argument as the stack or the command line gives it
  * @returns the value, or the name of an option that the template does not have
  */
 export function additionalPackages(

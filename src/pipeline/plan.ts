@@ -213,7 +213,7 @@ async function planFunction(
     template: origin,
     handlerFolder,
     ...(places && handlerFolderLocation && { places: { ...places, handlerFolder: placeOf(handlerFolderLocation) } }),
-    buildArgs: { ...buildArgs, ADDITIONAL_PACKAGE: packagesOf(definition, template) },
+    buildArgs: { ...buildArgs, ADDITIONAL_PACKAGE: packagesOf(definition, template, buildArgs) },
     deployment: { ...deployment, fprocess: deployment.fprocess || template.fprocess },
   };
 }
@@ -242,8 +242,13 @@ async function imageAt(definition: StackFunction, hands: PlanHands): Promise<str
   }
 }
 
-function packagesOf(definition: StackFunction, template: Template): string {
-  const packages = additionalPackages(template, definition.buildOptions, definition.buildArgs.ADDITIONAL_PACKAGE ?? "");
+/** @param buildArgs the stack's, and over them those for every function */
+function packagesOf(
+  definition: StackFunction,
+  template: Template,
+  buildArgs: Readonly<Record<string, string>>,
+): string {
+  const packages = additionalPackages(template, definition.buildOptions, buildArgs.ADDITIONAL_PACKAGE ?? "");
   if ("value" in packages) return packages.value;
   const known = [...template.buildOptions.keys()].join(", ") || "none";
   throw planFault(

@@ -47,6 +47,18 @@ test("a template comes from the installation's repositories, with its folder and
   });
 });
 
+test("packages of the command line take the place of the stack's, and a build option's come to them", async () => {
+  const args = "build_args: {ADDITIONAL_PACKAGE: git zip, V: 1}";
+  const files = { "stack.yml": stack(`  a: {lang: go, handler: ./a, build_options: [dev], ${args}}\n`) };
+  const argsOf = async (buildArgs: Record<string, string>) =>
+    (await plan(files, { pushed: false, buildArgs })).functions[0]?.buildArgs;
+  expect(await argsOf({})).toEqual({ ADDITIONAL_PACKAGE: "git make zip", V: "1" });
+  expect(await argsOf({ ADDITIONAL_PACKAGE: "curl make", V: "2" })).toEqual({
+    ADDITIONAL_PACKAGE: "curl make",
+    V: "2",
+  });
+});
+
 test("S8 a source that the installation does not allow is refused with the line", async () => {
   const rest = "configuration:\n  templates: [{name: go, source: http://169.254.169.254/x.git}]\n";
   await expect(plan({ "stack.yml": stack("  a:\n    handler: ./a\n    lang: go\n", rest) })).rejects.toMatchObject({
