@@ -147,8 +147,9 @@ export function createPushHands(
         return isPublicName(host) ? target.baseDigest(image, { ...options, reach: "public" }) : undefined;
       },
       hashContext: ({ image, name }, context, options) => hashKnown(`${repositoryOf(image)} ${name}`, context, options),
-      // Whatever of the settings changes what is made of the same files belongs here.
-      builder: `${builderName}, frontends ${config.frontends}`,
+      // Whatever of the settings changes what is made of the same files belongs here. Of an image's time only where it
+      // comes from: a commit's own time differs each time, and would leave nothing unchanged.
+      builder: `${builderName}, frontends ${config.frontends}, time ${config.sourceDateEpoch}`,
     },
   };
 }

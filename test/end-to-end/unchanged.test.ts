@@ -127,3 +127,17 @@ test("an image that is gone from the registry is built again", async () => {
   expect(second.built).toBe(1);
   expect(await digestOf("alice/gone-one", tagOf(second.sha))).toMatch(/^sha256:/);
 });
+
+test("images are built once more when their times come from elsewhere, and then keep the time of their commit", async () => {
+  const first = await create("dated", stackOf({ one: "FROM busybox\nRUN echo dated\n" }));
+  await serving.end("SIGTERM");
+  installation.settings.source_date_epoch = "commit";
+  serving = await installation.start();
+  const dated = await push("dated", { "README.md": "x" });
+  expect([first.built, dated.built]).toEqual([1, 1]);
+  const later = await push("dated", { "README.md": "y" });
+  expect(later.built).toBe(0);
+  expect(later.statuses.one).toContain(`unchanged since ${dated.sha.slice(0, 7)}`);
+  const digests = await Promise.all([dated, later].map(({ sha }) => digestOf("alice/dated-one", tagOf(sha))));
+  expect(digests[1]).toBe(digests[0]);
+});
