@@ -7,15 +7,15 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
 import { archive } from "../contexts/archives.ts";
+import { faasClis } from "../model/faas-cli.ts";
 import { createInstallation, digestOf, type Installation, type Serving } from "./serving.ts";
 
 /*
- * The real faas-cli, unmodified, against the server as people run it: each program of FAAS_CLI, paths separated by ":".
+ * The real faas-cli, unmodified, against the server as people run it: each program of FAAS_CLI, else the one on PATH.
  * Where there is none its recorded requests are replayed all the same: test/server/recorded.test.ts.
  */
 const run = promisify(execFile);
-const programs = (process.env.FAAS_CLI ?? "").split(":").filter((path) => path !== "");
-const clients = programs.map((program) => ({ program, version: versionOf(program) }));
+const clients = faasClis.map((program) => ({ program, version: versionOf(program) }));
 const root = join(import.meta.dirname, "../..");
 const main = join(root, "src/cli/main.ts");
 let installation: Installation;

@@ -4,9 +4,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { parse } from "yaml";
+import { findProgram } from "../../src/parts/find-program.ts";
 
-/** The program that ours is held against, the first of FAAS_CLI; "" where there is none. */
-export const faasCli = process.env.FAAS_CLI?.split(":")[0] ?? "";
+/** The programs that ours is held against: those of FAAS_CLI, paths separated by ":", else the one on PATH. */
+export const faasClis = await findFaasClis(process.env);
+/** The first of them; "" where there is none. */
+export const faasCli = faasClis[0] ?? "";
+
+/** An empty FAAS_CLI means none, even where one is on PATH. */
+export async function findFaasClis({ FAAS_CLI, PATH = "" }: NodeJS.ProcessEnv): Promise<readonly string[]> {
+  if (FAAS_CLI !== undefined) return FAAS_CLI.split(":").filter((path) => path !== "");
+  const found = await findProgram("faas-cli", { path: PATH });
+  return found === undefined ? [] : [found];
+}
 
 /** What faas-cli reads in a stack file: the functions as it would hand them to Kubernetes. */
 export async function readWith(
