@@ -85,10 +85,9 @@ export function count(value: string): number {
   return Number(value);
 }
 
-export function atLeastOne(value: string): number {
-  const number = count(value);
-  if (number === 0) throw new Error("expected a number of at least 1");
-  return number;
+/** How many may have a place at once; 0 = any number. */
+export function places(value: string): number {
+  return count(value) || Number.POSITIVE_INFINITY;
 }
 
 export function portNumber(value: string): number {

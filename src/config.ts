@@ -6,7 +6,6 @@ import { queueSettings } from "./config-queue.ts";
 import { reportSettings } from "./config-reporting.ts";
 import { type Setting, setting } from "./config-setting.ts";
 import {
-  atLeastOne,
   count,
   flag,
   imagePatterns,
@@ -14,6 +13,7 @@ import {
   list,
   oneOf,
   optional,
+  places,
   portNumber,
   text,
   url,
@@ -73,8 +73,8 @@ const settings = {
   }),
   buildkitSlots: setting(["buildkit_slots"], {
     fallback: { shown: "max_inflight", of: ({ max_inflight: inflight }) => inflight || "4" },
-    parse: atLeastOne,
-    help: "Builds at the same time on each buildkitd; a function goes to the one that has its cache while that has a free place.",
+    parse: places,
+    help: "Builds at the same time on each buildkitd; a function goes to the one that has its cache while that has a free place. 0 = no limit.",
   }),
   buildkitForce: setting(["buildkit_force"], {
     fallback: "false",
@@ -182,7 +182,11 @@ const settings = {
     parse: legacyForm,
     help: "true: answer POST /build as OpenFaaS Cloud did until 2021, 200 or 500 and nothing else; text: as until 0.4, with the image's name or the error as plain text.",
   }),
-  maxInflight: setting(["max_inflight"], { fallback: "4", parse: count, help: "Builds at the same time." }),
+  maxInflight: setting(["max_inflight"], {
+    fallback: "4",
+    parse: count,
+    help: "Builds at the same time; 0 = no limit.",
+  }),
   maxQueue: setting(["max_queue"], {
     fallback: "100",
     parse: count,

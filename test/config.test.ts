@@ -43,11 +43,13 @@ test("buildkit_url is a list, and as many builds run on each as at all, unless t
   const given = { buildkit_url: "tcp://a:1, docker:///run/docker.sock,", max_inflight: "9" };
   expect(readConfig(given)).toMatchObject({ buildkitUrl: "tcp://a:1,docker:///run/docker.sock", buildkitSlots: 9 });
   expect(readConfig({ ...given, buildkit_slots: "2" }).buildkitSlots).toBe(2);
+  const limitless = { ...given, max_inflight: "0" };
+  expect(readConfig(limitless)).toMatchObject({ maxInflight: 0, buildkitSlots: Number.POSITIVE_INFINITY });
 });
 
 test.for([
   [{ buildkit_url: "tcp://a:1,ftp://b" }, 'buildkit_url="tcp://a:1,ftp://b"'],
-  [{ buildkit_slots: "0" }, "at least 1"],
+  [{ buildkit_slots: "-1" }, "a whole number"],
   [{ pull_credentials: "registry.example" }, '"registry.example" is no pattern'],
   [{ pull_credentials: "*,a/*/b" }, '"a/*/b" is no pattern'],
 ] as const)("a value of the wrong shape is named: %j", ([given, message]) => {

@@ -92,13 +92,17 @@ function countFunctions({ functions }: PushOutcome, metrics: Metrics): void {
   }
 }
 
+/** What stands for no limit on builds: the engine's queues want a number. */
+const manyBuilds = 1000;
+
 /**
  * A push only waits while its functions are built, so that more of them than builds are told at once. One owner has
  * half of these places at most: there is always one for somebody else.
  */
 function limitsOf({ maxInflight, ownerConcurrency }: Config): EngineLimits {
-  const pushes = 2 * Math.max(maxInflight, 2);
-  return { pushes, pushesOfOwner: pushes / 2, functions: Math.max(maxInflight, 1), functionsOfOwner: ownerConcurrency };
+  const functions = maxInflight || manyBuilds;
+  const pushes = 2 * Math.max(functions, 2);
+  return { pushes, pushesOfOwner: pushes / 2, functions, functionsOfOwner: ownerConcurrency };
 }
 
 /** Forgets what ended long ago, once an hour. GitHub delivers again for up to seven days: until then all is known. */
