@@ -82,6 +82,7 @@ export async function createBuildDoors(
   const build = createBuildRoute({
     ...hands,
     build: hands.buildImage,
+    buildArgs: proxyArgs(surroundings),
     keys: readKeys,
     boxKeys,
     openArchive: (file, options) => openArchive(file, { ...options, findProgram: findTool }),
@@ -111,6 +112,12 @@ async function payloadKeys({ disableHmac, secretFolder }: Config): Promise<reado
   if (disableHmac) return [];
   const files = await readSecretFiles(secretFolder, "payload-secret");
   return files.flatMap(({ id, text }) => text.split(/\s*\n\s*/).map((secret) => ({ id, secret })));
+}
+
+/** The way to the network, which of-builder has handed on since 2018: empty values too, as they end an inherited one. */
+function proxyArgs({ environment }: Surroundings): Readonly<Record<string, string>> {
+  const given = ["http_proxy", "https_proxy", "no_proxy"].map((name) => [name, environment[name]] as const);
+  return Object.fromEntries(given.filter((pair): pair is [string, string] => pair[1] !== undefined));
 }
 
 async function readBoxKeys(folder: string): Promise<readonly BoxKey[]> {

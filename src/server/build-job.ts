@@ -39,8 +39,17 @@ type OwnedIntake = Intake & { readonly folder: string };
 
 const maxKeptBytes = 4 * 1024 * 1024;
 
+/** What jobs are made with. */
+export interface JobHands {
+  readonly build: Build;
+  /** Lets so many builds run and so many wait. */
+  readonly queue: FairQueue;
+  /** Build arguments of every build, where its request gives none of the same name. */
+  readonly buildArgs?: Readonly<Record<string, string>>;
+}
+
 /** Creates the builds of the build API, which run as the queue lets them. */
-export function createBuildJobs({ build, queue }: { build: Build; queue: FairQueue }): BuildJobs {
+export function createBuildJobs(hands: JobHands): BuildJobs {
   const shared: SharedWork<JobEvent, { digest: string | undefined }> = createSharedWork({ maxKeptBytes, sizeOf });
   const twins = createTwins();
   const nameOf = async ({ folder, ...intake }: OwnedIntake, { signal }: Watcher<JobEvent>) => {
@@ -53,7 +62,7 @@ export function createBuildJobs({ build, queue }: { build: Build; queue: FairQue
   };
   const work = async ({ folder, ...intake }: OwnedIntake, name: string, life: WorkLife<JobEvent>) => {
     try {
-      return await buildInTurn(intake, { build, queue, life });
+      return await buildInTurn(intake, hands, life);
     } finally {
       twins.forget(name);
       await forget(intake, folder);
@@ -72,14 +81,15 @@ export function createBuildJobs({ build, queue }: { build: Build; queue: FairQue
 
 async function buildInTurn(
   { client, config, context, secrets }: Intake,
-  { build, queue, life }: { build: Build; queue: FairQueue; life: WorkLife<JobEvent> },
+  { build, queue, buildArgs: own }: JobHands,
+  { signal, emit }: WorkLife<JobEvent>,
 ): Promise<{ digest: string | undefined }> {
-  const { signal, emit } = life;
   const onPlace = (before: number) => emit({ kind: "waits", before });
   using _place = await queue.enter({ key: client, signal, onPlace });
   signal.throwIfAborted();
   emit({ kind: "begins" });
-  const { pushName: image, buildArgs, platforms, push } = config;
+  const { pushName: image, platforms, push } = config;
+  const buildArgs = { ...own, ...config.buildArgs };
   const onEvent = (event: BuildEvent) => emit({ kind: "tells", event });
   return await build({ context, image, buildArgs, platforms, push, secrets }, { signal, onEvent });
 }

@@ -3,19 +3,15 @@ import { join } from "node:path";
 import type { Request, RequestHandler, Response } from "express";
 import { BuilderError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { FairQueue } from "../pipeline/fair-queue.ts";
 import { createAddressLimit } from "./address-limit.ts";
 import { type BuildAnswer, type BuildEnd, createLegacyAnswer, createWholeAnswer } from "./build-answer.ts";
 import { drainBody } from "./build-body.ts";
 import { type Intake, type IntakeHands, takeRequest } from "./build-intake.ts";
-import { type Build, type BuildJobs, createBuildJobs, type JobEvent } from "./build-job.ts";
+import { type BuildJobs, createBuildJobs, type JobEvent, type JobHands } from "./build-job.ts";
 import { createStreamedAnswer, type StreamForm } from "./build-stream.ts";
 import type { LegacyForm } from "./legacy-status.ts";
 
-export interface BuildRouteHands extends Omit<IntakeHands, "limits"> {
-  readonly build: Build;
-  /** Lets so many builds run and so many wait. */
-  readonly queue: FairQueue;
+export interface BuildRouteHands extends Omit<IntakeHands, "limits">, JobHands {
   /** Where bodies are kept while they are built; must exist. */
   readonly temporaryFolder: string;
   readonly limits: IntakeHands["limits"] & {

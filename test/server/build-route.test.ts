@@ -90,6 +90,12 @@ EOT
     ]);
   });
 
+  test("gives every build the arguments of the server, empty ones too, unless the request has its own", async () => {
+    await using server = await serveBuilds({ buildArgs: { http_proxy: "http://p:1", no_proxy: "", a: "server's" } });
+    await post(server, body);
+    expect(server.orders).toMatchObject([{ buildArgs: { http_proxy: "http://p:1", no_proxy: "", a: "b" } }]);
+  });
+
   test("has the archive on disk while it builds, and nothing left of it when it answers", async () => {
     const during: string[][] = [];
     await using server = await serveBuilds({ build: async () => void during.push(await server.leftovers()) });
