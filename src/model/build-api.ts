@@ -6,7 +6,8 @@ import { z } from "zod";
  * against.
  */
 
-const platformForm = /^[A-Za-z0-9]+(\/[A-Za-z0-9._-]+){0,2}$/;
+/** Empty texts come of null, which Go's programs take in a list of texts. */
+const platformForm = /^(?:[A-Za-z0-9]+(?:\/[A-Za-z0-9._-]+){0,2})?$/;
 
 /** `com.openfaas.docker.config`, the file of an archive that names the image; of its keys the case does not matter. */
 export const buildConfigSchema = z.object({
@@ -16,7 +17,7 @@ export const buildConfigSchema = z.object({
   platforms: z
     .array(z.string().regex(platformForm))
     .optional()
-    .describe("Such as linux/arm64; the builder's own where absent."),
+    .describe("Such as linux/arm64; the builder's own where absent or empty."),
   skipPush: z.boolean().optional().describe("Build, but do not push."),
 });
 

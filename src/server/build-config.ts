@@ -1,4 +1,3 @@
-import type { z } from "zod";
 import { BuilderError, messageOf } from "../errors.ts";
 import { type BuildConfigFile, buildConfigSchema } from "../model/build-api.ts";
 import { checkImageName } from "../model/image-name.ts";
@@ -18,76 +17,99 @@ export interface BuildConfig {
 export const configNames = ["com.openfaas.docker.config", "config"] as const;
 
 /**
- * Parses the config of a build as the Go programs did that this API comes from: keys in any case, of several spellings
- * the last one counts, null is nothing, unknown keys (such as `frontend`) are ignored. Their error texts are kept.
+ * Parses the config of a build as the Go programs did that this API comes from: keys in any case, unknown ones (such as
+ * `frontend`) are ignored; of a text given several times the last one counts, maps given several times are joined, null
+ * empties a list or a map and is nothing else; a wrong kind counts wherever it stands. Their error texts are kept.
  * @throws BuilderError `body_invalid`, or `name_invalid` for the image
  */
 export function parseBuildConfig(text: string): BuildConfig {
-  const { image: newName, ref, buildArgs = {}, platforms = [], skipPush = false } = checkConfig(normalise(text));
+  const { image: newName, ref, buildArgs = {}, platforms = [], skipPush = false } = checkConfig(decodeConfig(text));
   const image = newName || ref || "";
   if (image === "") {
     throw fault("no target reference to push", 'Name the image as "image" (or "ref") in the config.');
   }
-  return { image, pushName: checkImageName(image.toLowerCase()), buildArgs, platforms, push: !skipPush };
+  const asked = platforms.filter((platform) => platform !== "");
+  return { image, pushName: checkImageName(image.toLowerCase()), buildArgs, platforms: asked, push: !skipPush };
 }
 
-/** Brings what Go's decoder takes into the one form that the schema describes. */
-function normalise(text: string): Fields {
-  const members = new Map<string, unknown>();
-  for (const [key, value] of parseMembers(text)) {
-    if (value !== null) members.set(key.toLowerCase(), value);
+/** The fields with what decodes one more value, as JSON text, beside the one that the field has already. */
+const decoders: {
+  readonly [Name in keyof BuildConfigFile]-?: (
+    source: string,
+    earlier: BuildConfigFile[Name],
+  ) => BuildConfigFile[Name] | undefined;
+} = {
+  image: (source, earlier) => textOf(JSON.parse(source), "image") ?? earlier,
+  ref: (source, earlier) => textOf(JSON.parse(source), "ref") ?? earlier,
+  buildArgs: decodeArgs,
+  platforms: decodePlatforms,
+  skipPush(source, earlier) {
+    const value: unknown = JSON.parse(source);
+    if (value !== null && typeof value !== "boolean") throw wrongKind(value, "skipPush", "bool");
+    return value ?? earlier;
+  },
+};
+
+const names = new Map(Object.keys(decoders).map((name) => [foldKey(name), name as keyof BuildConfigFile]));
+
+function decodeConfig(text: string): BuildConfigFile {
+  const value = parseJson(text);
+  if (value === null) return {};
+  if (kindOf(value) !== "object")
+    throw fault(`json: cannot unmarshal ${kindOf(value)} into Go value of type buildConfig`);
+  const config: Record<string, unknown> = {};
+  for (const [key, source] of membersOf(text)) {
+    const name = names.get(foldKey(key));
+    if (name !== undefined) config[name] = (decoders[name] as (...given: unknown[]) => unknown)(source, config[name]);
   }
-  const known = Object.keys(buildConfigSchema.shape).filter((name) => members.has(name.toLowerCase()));
-  return Object.fromEntries(known.map((name) => [name, withoutNulls(members.get(name.toLowerCase()))]));
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-/** In a list or a map of texts null is an empty one. */
-function withoutNulls(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map((item) => item ?? "");
-  if (typeof value !== "object" || value === null) return value;
-  // Without prototype: a key named __proto__ is a key like any other.
-  const texts: Record<string, unknown> = Object.create(null);
-  for (const [key, item] of Object.entries(value)) texts[key] = item ?? "";
-  return texts;
-}
-
-function checkConfig(fields: Fields): BuildConfigFile {
-  const [issue] = buildConfigSchema.safeParse(fields).error?.issues ?? [];
-  if (issue) throw faultOf(issue, fields);
-  // What the schema makes of the fields would lack a build argument named __proto__, which it passes over.
-  const config: BuildConfigFile = fields;
-  const wrong = Object.values(config.buildArgs ?? {}).find((value) => typeof value !== "string");
-  if (wrong !== undefined) throw wrongKind(wrong, "buildArgs", "string");
   return config;
 }
 
-const goTypes: Readonly<Record<string, string>> = {
-  string: "string",
-  boolean: "bool",
-  array: "[]string",
-  record: "map[string]string",
-};
-
-/** The schema's issue in the words of Go's decoder. */
-function faultOf(issue: z.core.$ZodIssue, fields: Fields): BuilderError {
-  const [field = "", inner] = issue.path.map(String);
-  const value = inner === undefined ? fields[field] : (fields[field] as Fields)[inner];
-  if (issue.code === "invalid_type") return wrongKind(value, field, goTypes[issue.expected] ?? issue.expected);
-  const shown = JSON.stringify(String(value).slice(0, 100));
-  return fault(`platform ${shown} is not valid: expected OS/ARCH, such as linux/amd64`);
+/** As Go folds letters: beside those of ASCII there are a K (the sign of Kelvin) and an s (the long one). */
+function foldKey(key: string): string {
+  return key.toLowerCase().replaceAll("\u017f", "s");
 }
 
-/** The members of the object in the order of the text; JSON.parse alone would move a repeated key to its first place. */
-function parseMembers(text: string): readonly (readonly [string, unknown])[] {
-  const value = parseJson(text);
-  if (value === null) return [];
-  if (kindOf(value) !== "object")
-    throw fault(`json: cannot unmarshal ${kindOf(value)} into Go value of type buildConfig`);
+/** @returns undefined for null */
+function textOf(value: unknown, field: string): string | undefined {
+  if (value !== null && typeof value !== "string") throw wrongKind(value, field, "string");
+  return value ?? undefined;
+}
+
+function decodeArgs(source: string, earlier: BuildConfigFile["buildArgs"]): BuildConfigFile["buildArgs"] {
+  const value: unknown = JSON.parse(source);
+  if (value === null) return undefined;
+  if (kindOf(value) !== "object") throw wrongKind(value, "buildArgs", "map[string]string");
+  // Without prototype: a key named __proto__ is a key like any other.
+  const args: Record<string, string> = Object.assign(Object.create(null), earlier);
+  for (const [key, item] of membersOf(source)) args[key] = textOf(JSON.parse(item), "buildArgs") ?? "";
+  return args;
+}
+
+/** Go reuses the list that is there: null leaves what stands at its place. */
+function decodePlatforms(source: string, earlier: BuildConfigFile["platforms"]): BuildConfigFile["platforms"] {
+  const value: unknown = JSON.parse(source);
+  if (value === null) return undefined;
+  if (!Array.isArray(value)) throw wrongKind(value, "platforms", "[]string");
+  return value.map((item: unknown, at) => textOf(item, "platforms") ?? earlier?.[at] ?? "");
+}
+
+/** Holds what was decoded against the schema; its kinds are right by now. */
+function checkConfig(config: BuildConfigFile): BuildConfigFile {
+  const [issue] = buildConfigSchema.safeParse(config).error?.issues ?? [];
+  if (!issue) return config;
+  const shown = JSON.stringify(config.platforms?.[Number(issue.path[1])]?.slice(0, 100));
+  throw fault(`platform ${shown} is not valid: expected OS/ARCH, such as linux/amd64`);
+}
+
+/**
+ * The members of an object's text, the value as text, in their order; JSON.parse alone would move a repeated key to its
+ * first place, and forget its first value.
+ */
+function membersOf(text: string): readonly (readonly [key: string, source: string])[] {
   return splitMembers(text).map((member) => {
-    const colon = endOfString(member, member.indexOf('"'));
-    return [JSON.parse(member.slice(0, colon)), JSON.parse(member.slice(member.indexOf(":", colon) + 1))];
+    const end = endOfString(member, member.indexOf('"'));
+    return [JSON.parse(member.slice(0, end)), member.slice(member.indexOf(":", end) + 1)];
   });
 }
 

@@ -27,6 +27,39 @@ describe("the config of a build", () => {
     ["null as nothing", '{"ref":"r/x","Ref":null,"buildArgs":null,"platforms":null,"skipPush":null}', {}],
     ["null as an empty argument", '{"ref":"r/x","buildArgs":{"a":null}}', { buildArgs: { a: "" } }],
     ["a name in capitals", '{"ref":"R/X:Latest"}', { image: "R/X:Latest", pushName: "r/x:latest" }],
+    [
+      "null as an empty platform, which is none",
+      '{"ref":"r/x","platforms":[null,"linux/arm64"]}',
+      { platforms: ["linux/arm64"] },
+    ],
+    ["the last of several lists", '{"ref":"r/x","platforms":["a","b"],"Platforms":["c"]}', { platforms: ["c"] }],
+    [
+      "a list where null leaves an earlier text",
+      '{"ref":"r/x","platforms":["a","b"],"Platforms":[null]}',
+      { platforms: ["a"] },
+    ],
+    [
+      "arguments of several maps",
+      '{"ref":"r/x","buildArgs":{"a":"1","b":"1"},"BuildArgs":{"b":"2","c":"3"}}',
+      { buildArgs: { a: "1", b: "2", c: "3" } },
+    ],
+    [
+      "null as the end of an earlier map and list",
+      '{"ref":"r/x","buildArgs":{"a":"1"},"platforms":["a"],"BUILDARGS":null,"PLATFORMS":null,"buildargs":{"b":"2"}}',
+      { buildArgs: { b: "2" } },
+    ],
+    [
+      "null that empties an earlier argument",
+      '{"ref":"r/x","buildArgs":{"a":"1"},"BuildArgs":{"a":null}}',
+      { buildArgs: { a: "" } },
+    ],
+    ["null that leaves an earlier flag", '{"ref":"r/x","skipPush":true,"SkipPush":null}', { push: false }],
+    [
+      "a long s and the sign of Kelvin as Go folds them",
+      '{"ref":"r/x","platform\u017f":["a"],"\u017f\u212aipPu\u017fh":true}',
+      { platforms: ["a"], push: false },
+    ],
+    ["no other letter for one of ASCII", '{"ref":"r/x","skıpPush":true,"İmage":"y"}', {}],
     ["unknown keys", '{"ref":"r/x","unknown":{"ref":1},"y":[]}', {}],
   ])("takes %s", ([, text, expected]) => {
     const { buildArgs, ...rest } = parseBuildConfig(text);
@@ -80,6 +113,23 @@ describe("the config of a build", () => {
     [
       '{"ref":"x","platforms":"linux/amd64"}',
       "json: cannot unmarshal string into Go struct field buildConfig.platforms of type []string",
+    ],
+    ['{"ref":1,"Ref":"r/x"}', "json: cannot unmarshal number into Go struct field buildConfig.ref of type string"],
+    [
+      '{"ref":"r/x","ref":[],"image":1}',
+      "json: cannot unmarshal array into Go struct field buildConfig.ref of type string",
+    ],
+    [
+      '{"ref":"x","buildArgs":{"a":1,"a":"x"}}',
+      "json: cannot unmarshal number into Go struct field buildConfig.buildArgs of type string",
+    ],
+    [
+      '{"ref":"x","buildArgs":1,"BuildArgs":null}',
+      "json: cannot unmarshal number into Go struct field buildConfig.buildArgs of type map[string]string",
+    ],
+    [
+      '{"ref":"x","platforms":[1]}',
+      "json: cannot unmarshal number into Go struct field buildConfig.platforms of type string",
     ],
     ['{"ref":"x","platforms":["linux/amd64,linux/arm64"]}', 'platform "linux/amd64,linux/arm64" is not valid'],
     [
