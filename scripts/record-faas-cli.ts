@@ -3,8 +3,8 @@
  *
  *   node scripts/record-faas-cli.ts PATH-OF-FAAS-CLI ...
  *
- * Each request goes to test/server/recorded/VERSION-COMMAND.request, its head and its body as they came over the wire.
- * requests.json names the version, as the program itself tells it, and the command line of each, and holds the secrets
+ * Each request goes to test/server/recorded/VERSION-COMMAND.request (of several functions VERSION-COMMAND-FUNCTION), its
+ * head and its body as they came over the wire. requests.json names the version, as the program itself tells it, and the command line of each, and holds the secrets
  * that were made up for them.
  */
 import { execFileSync, spawn } from "node:child_process";
@@ -46,10 +46,20 @@ functions:
       npm_token: npm-token
 `;
 
-/** BUILDER stands for the address of the builder. */
+/** BUILDER stands for the address of the builder, GATEWAY for that of a gateway that takes everything. */
 const remote = ["--remote-builder", "BUILDER", "--payload-secret", "payload-secret"];
 const lines: readonly Line[] = [
   { name: "publish", args: ["publish", "-f", "stack.yml", "--filter", "shout", ...remote], since: "0.16.6" },
+  {
+    name: "publish-parallel",
+    args: ["publish", "-f", "stack.yml", "--parallel", "4", ...remote],
+    since: "0.16.6",
+  },
+  {
+    name: "up",
+    args: ["up", "-f", "stack.yml", "--filter", "stamp", "--gateway", "GATEWAY", ...remote],
+    since: "0.16.6",
+  },
   {
     name: "publish-platforms",
     args: ["publish", "-f", "stack.yml", "--filter", "hello", "--platforms", "linux/amd64,linux/arm64", ...remote],
@@ -81,7 +91,7 @@ async function main(programs: readonly string[]): Promise<void> {
     for (const program of programs) {
       const version = versionOf(program);
       for (const line of lines.filter(({ since }) => isSince(version, since))) {
-        recorded.push(await record(line, { version, program, folder }));
+        recorded.push(...(await record(line, { version, program, folder })));
       }
     }
     const told = { payloadSecret, box: keys, secrets: { npm_token: npmToken }, requests: recorded };
@@ -122,11 +132,11 @@ async function prepareFolder(folder: string): Promise<void> {
 async function record(
   { name, args, env = {} }: Line,
   { version, program, folder }: { version: string; program: string; folder: string },
-): Promise<object> {
+): Promise<readonly object[]> {
   const builder = await listen();
   // Before 0.17.5 the address was taken exactly as it was given.
   const url = isSince(version, "0.17.5") ? builder.url : `${builder.url}/build`;
-  const fill = (text: string) => text.replace("BUILDER", url);
+  const fill = (text: string) => text.replace("BUILDER", url).replace("GATEWAY", builder.url);
   const filled = Object.fromEntries(Object.entries(env).map(([key, value]) => [key, fill(value)]));
   const child = spawn(program, args.map(fill), {
     cwd: folder,
@@ -134,26 +144,40 @@ async function record(
     stdio: ["ignore", 2, "inherit"],
   });
   const [code] = await once(child, "exit");
-  const request = await builder.close();
-  if (code !== 0 || !request) throw new Error(`faas-cli ${version} ${args.join(" ")} ended with ${code}`);
-  const file = `${version}-${name}.request`;
-  await writeFile(join(target, file), request);
+  const requests = await builder.close();
+  if (code !== 0 || requests.length === 0) throw new Error(`faas-cli ${version} ${args.join(" ")} ended with ${code}`);
   const shown = url.replace(builder.url, "http://127.0.0.1:8080");
-  const told = (text: string) => text.replace("BUILDER", shown);
+  const told = (text: string) => text.replace("BUILDER", shown).replace("GATEWAY", "http://127.0.0.1:8080");
   const settings = Object.entries(env).map(([key, value]) => `${key}=${told(value)} `);
-  return { file, version, commandLine: `${settings.join("")}faas-cli ${args.map(told).join(" ")}` };
+  const commandLine = `${settings.join("")}faas-cli ${args.map(told).join(" ")}`;
+  const byFile = requests.map((bytes) => {
+    const part = requests.length > 1 ? `-${functionOf(bytes)}` : "";
+    return [`${version}-${name}${part}.request`, bytes] as const;
+  });
+  for (const [file, bytes] of byFile) await writeFile(join(target, file), bytes);
+  // They arrive in any order.
+  return byFile.map(([file]) => ({ file, version, commandLine })).sort((one, other) => (one.file < other.file ? -1 : 1));
 }
 
-/** Hears one request and answers it as a builder that has succeeded. */
-async function listen(): Promise<{ url: string; close(): Promise<Buffer | undefined> }> {
-  let heard: Buffer | undefined;
+/** The function that a request is to build, by the image in its config. */
+function functionOf(request: Buffer): string {
+  const [, name = ""] = /"image":"registry\.example\.com\/([a-z]+):/.exec(request.toString("latin1")) ?? [];
+  if (name !== "") return name;
+  throw new Error("a request names no image");
+}
+
+/** Hears requests and answers them as a builder that has succeeded, or as a gateway that has no functions and takes all. */
+async function listen(): Promise<{ url: string; close(): Promise<readonly Buffer[]> }> {
+  const heard: Buffer[] = [];
   const server = createServer((socket) => {
     let bytes = Buffer.of();
     socket.on("data", (chunk) => {
       bytes = Buffer.concat([bytes, chunk]);
       if (!isWhole(bytes)) return;
-      heard = bytes;
-      answer(socket, bytes);
+      const isBuild = bytes.includes("POST /build ");
+      if (isBuild) heard.push(bytes);
+      if (isBuild) answer(socket, bytes);
+      else socket.end(`HTTP/1.1 ${bytes.includes("GET ") ? "404 Not Found" : "202 Accepted"}\r\nContent-Length: 0\r\n\r\n`);
     });
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -169,7 +193,7 @@ async function listen(): Promise<{ url: string; close(): Promise<Buffer | undefi
 function isWhole(bytes: Buffer): boolean {
   const end = bytes.indexOf("\r\n\r\n");
   const length = /^content-length: (\d+)/im.exec(bytes.toString("latin1", 0, end))?.[1];
-  return end > 0 && length !== undefined && bytes.length >= end + 4 + Number(length);
+  return end > 0 && (length === undefined ? bytes.includes("GET ") : bytes.length >= end + 4 + Number(length));
 }
 
 function answer(socket: Socket, request: Buffer): void {

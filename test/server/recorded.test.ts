@@ -14,11 +14,17 @@ const registry = "registry.example.com";
 const { payloadSecret, box, secrets, requests } = recorded;
 
 /** What each command line of the recordings asks for. */
+const shout = {
+  image: `${registry}/shout:0.1`,
+  paths: ["Dockerfile", "function", "function/handler.sh", "index.cgi", "template.yml"],
+};
+const stamp = { image: `${registry}/stamp:0.1`, paths: ["Dockerfile"] };
 const expected: Readonly<Record<string, object>> = {
-  publish: {
-    image: `${registry}/shout:0.1`,
-    paths: ["Dockerfile", "function", "function/handler.sh", "index.cgi", "template.yml"],
-  },
+  publish: shout,
+  "publish-parallel-hello": { image: `${registry}/hello:0.1`, paths: ["Dockerfile", "index.html"] },
+  "publish-parallel-shout": shout,
+  "publish-parallel-stamp": stamp,
+  up: stamp,
   "publish-platforms": {
     image: `${registry}/hello:0.1`,
     platforms: ["linux/amd64", "linux/arm64"],
@@ -73,6 +79,27 @@ test.for(requests)("the recorded request of faas-cli $version is built: $command
   expect(head).toMatch(bytes.includes("application/x-ndjson") ? /application\/x-ndjson/ : /application\/json/);
   expect(await server.leftovers()).toEqual([]);
 });
+
+const parallel = Map.groupBy(requests, ({ version, commandLine }) => `faas-cli ${version}: ${commandLine}`);
+
+test.for([...parallel].filter(([, { length }]) => length > 1))(
+  "requests that one command line sent at the same time are all built, %s",
+  async ([, sent]) => {
+    const bodies = await Promise.all(sent.map(({ file }) => readFile(new URL(`recorded/${file}`, import.meta.url))));
+    const { promise: allThere, resolve } = Promise.withResolvers<void>();
+    await using server = await serveBuilds({
+      secret: async () => payloadSecret,
+      async build() {
+        if (server.orders.length === bodies.length) resolve();
+        await allThere;
+      },
+    });
+    const answers = await Promise.all(bodies.map((bytes) => replay(server.url, bytes)));
+    for (const { body } of answers) expect(body).toMatch(/"status":"success"/);
+    const images = ["hello", "shout", "stamp"].map((name) => `${registry}/${name}:0.1`);
+    expect(server.orders.map(({ image }) => image).sort()).toEqual(images);
+  },
+);
 
 test.for(requests)("the same request with one byte changed is refused: $file", async ({ file }) => {
   const bytes = await readFile(new URL(`recorded/${file}`, import.meta.url));
