@@ -38,7 +38,7 @@ export function parseHeader(block: Buffer): TarHeader | undefined {
   const seconds = readNumber(block, fields.time);
   return {
     type: type === 0 ? "0" : String.fromCharCode(type),
-    name: nameOf(block),
+    name: parseName(block),
     linkName: textAt(block, 157, 100),
     size: sizeOf(block),
     mode: readNumber(block, fields.mode) || 0,
@@ -85,8 +85,11 @@ function readBinary(bytes: Buffer): number {
   return number;
 }
 
-/** POSIX headers ("ustar" and a NUL) hold the front part of a long name in a field of its own; GNU's do not. */
-function nameOf(block: Buffer): Buffer {
+/**
+ * The name in a header block, right or wrong. POSIX headers ("ustar" and a NUL) hold the front part of a long name in a
+ * field of its own; GNU's do not.
+ */
+export function parseName(block: Buffer): Buffer {
   const name = textAt(block, 0, 100);
   if (block[345] === 0 || block.toString("latin1", 257, 263) !== "ustar\0") return name;
   return Buffer.concat([textAt(block, 345, 155), Buffer.from("/"), name]);

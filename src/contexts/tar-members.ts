@@ -3,7 +3,7 @@ import { BuilderError, messageOf } from "../errors.ts";
 import { quoteName, readableName } from "./entry-name.ts";
 import { type PaxRecords, parsePax } from "./pax.ts";
 import { blockBytes, openBlocks, type TarBlocks } from "./tar-blocks.ts";
-import { parseHeader, type TarHeader } from "./tar-header.ts";
+import { parseHeader, parseName, type TarHeader } from "./tar-header.ts";
 
 /*
  * A tar archive is a row of blocks of 512 bytes: per member a header (name, mode, size, time, type, checksum), then its
@@ -38,7 +38,7 @@ export async function* readMembers(path: string, { signal }: { signal: AbortSign
   let extension: PaxRecords = {};
   for (let offset = 0; ; ) {
     signal.throwIfAborted();
-    const header = await readHeader(blocks, offset);
+    const header = await readHeader(blocks, offset, extension.path);
     if (!header) return await checkEnd(blocks, offset, signal);
     const start = offset + blockBytes;
     let size = header.size;
@@ -67,7 +67,12 @@ const kinds = new Map<string, TarMember["kind"]>([
   ["5", "folder"],
 ]);
 
-async function readHeader(blocks: TarBlocks, offset: number): Promise<TarHeader | undefined> {
+/** @param longName what the headers before say that the member's name is */
+async function readHeader(
+  blocks: TarBlocks,
+  offset: number,
+  longName: Buffer | undefined,
+): Promise<TarHeader | undefined> {
   const block = await blocks.read(offset, blockBytes);
   if (block.length < blockBytes) {
     throw new BuilderError(
@@ -78,7 +83,10 @@ async function readHeader(blocks: TarBlocks, offset: number): Promise<TarHeader 
   try {
     return parseHeader(block);
   } catch (cause) {
-    throw new BuilderError("tar_invalid", `the member at byte ${offset} of the archive ${messageOf(cause)}`, { cause });
+    // What is no header has a name all the same: a few words of what stands there.
+    const name = readableName(longName ?? parseName(block));
+    const member = name === "" ? "the member" : `the member ${quoteName(name)}`;
+    throw new BuilderError("tar_invalid", `${member} at byte ${offset} of the archive ${messageOf(cause)}`, { cause });
   }
 }
 
