@@ -101,6 +101,7 @@ interface BuildDoorHands {
   readonly queue: FairQueue;
   readonly temporaryFolder: string;
   readonly stopping: AbortSignal;
+  readonly leaving: AbortSignal;
   readonly log: Log;
 }
 

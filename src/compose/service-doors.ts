@@ -1,6 +1,5 @@
 import type { Config } from "../config.ts";
 import { createApp } from "../server/app.ts";
-import { refusedOnce } from "../server/refused-once.ts";
 import { createApiDoor, createLogLinkDoor } from "./api.ts";
 import { createBuildDoors, createWebhookDoor } from "./doors.ts";
 import type { Foundation } from "./foundation.ts";
@@ -31,11 +30,12 @@ export async function createServiceDoors(
       createImageBuild(config, { ...foundation, limit: (work) => work() }),
       createSecretRedactor(config, foundation.surroundings),
     ),
-    stopping: leaving,
+    stopping,
+    leaving,
   });
   const api = { database, logs, notices, leaving: stopping };
   return createApp({
-    build: refusedOnce(stopping, build),
+    build,
     publicKey,
     api: createApiDoor(config, api),
     logLink: createLogLinkDoor(config, api),

@@ -22,8 +22,10 @@ export interface BuildRouteHands extends Omit<IntakeHands, "limits">, JobHands {
   };
   /** Answers whoever asks for no stream as OpenFaaS Cloud's of-builder did. */
   readonly legacyStatus?: LegacyForm | undefined;
-  /** Ends all builds, when the server stops. */
+  /** From then on nothing new is taken. */
   readonly stopping?: AbortSignal;
+  /** Ends all builds. */
+  readonly leaving?: AbortSignal;
   readonly log: Log;
 }
 
@@ -41,7 +43,7 @@ export function createBuildRoute(hands: BuildRouteHands): RequestHandler {
   const take = limitArriving(hands);
   return async (request, response) => {
     const gone = abortWhenGone(response);
-    const signal = hands.stopping ? AbortSignal.any([gone, hands.stopping]) : gone;
+    const signal = hands.leaving ? AbortSignal.any([gone, hands.leaving]) : gone;
     const answer = createAnswer(request, response, hands);
     const end = await runRequest(request, { hands, take, jobs, answer, signal });
     if (end.state !== "success") logFault(hands.log, end);
@@ -105,9 +107,10 @@ interface Run {
 }
 
 async function runRequest(request: Request, { hands, take, jobs, answer, signal }: Run): Promise<BuildEnd> {
-  const { log, temporaryFolder } = hands;
+  const { log, temporaryFolder, stopping } = hands;
   let image: string | undefined;
   try {
+    stopping?.throwIfAborted();
     await using stack = new AsyncDisposableStack();
     const folder = stack.adopt(await mkdtemp(join(temporaryFolder, "build-")), removeFolder);
     const intake = await take(request, { folder, signal });
