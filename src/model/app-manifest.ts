@@ -13,6 +13,11 @@ export const appPermissions = [
   },
   { name: "statuses", level: "write", why: "To show the same as commit statuses, where checks are not wanted." },
   { name: "pull_requests", level: "read", why: "To build pull requests, and to read who allows one of a fork." },
+  {
+    name: "issues",
+    level: "read",
+    why: "GitHub counts comments to them: one of a person allows what a fork asks for.",
+  },
 ] as const;
 
 /** What GitHub tells the App of. What comes of installing it comes by itself. */

@@ -110,6 +110,20 @@ describe("the pages of of-builder setup", () => {
     await pages.done;
   });
 
+  test("an App whose events no permission backs is refused by GitHub: ours is none", async () => {
+    const browser = await openPages();
+    await browser.open(pages.address);
+    const { action, manifest } = formOf((await browser.open("/prepare", wish)).text);
+    const { default_permissions: permissions, ...rest } = JSON.parse(manifest);
+    const { issues: _, ...fewer } = permissions;
+    const refused = await browser.open(action, { manifest: JSON.stringify({ ...rest, default_permissions: fewer }) });
+    expect(refused).toMatchObject({
+      status: 422,
+      text: "Default events are not supported by permissions: issue_comment",
+    });
+    expect((await browser.open(action, { manifest })).status).toBe(200);
+  });
+
   test("an organization's App is made on its page", async () => {
     const browser = await openPages();
     await browser.open(pages.address);

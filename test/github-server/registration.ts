@@ -13,6 +13,16 @@ export const registrationOperations: readonly Operation[] = [
   { method: "POST", path: "/app-manifests/{code}/conversions", handle: convert },
 ];
 
+/** The permission that an App has to read with for each event, by GitHub's page "Webhook events and payloads". */
+const permissionOfEvent: Readonly<Record<string, string>> = {
+  check_run: "checks",
+  check_suite: "checks",
+  issue_comment: "issues",
+  pull_request: "pull_requests",
+  push: "contents",
+  repository: "metadata",
+};
+
 /** The page that a browser posts a manifest to: whoever is signed in there agrees at once, and goes back with a code. */
 export async function agreeToManifest(
   request: IncomingMessage,
@@ -21,10 +31,19 @@ export async function agreeToManifest(
 ): Promise<void> {
   const form = new URLSearchParams(await text(request));
   const manifest = JSON.parse(form.get("manifest") ?? "") as Manifest;
+  const unbacked = unbackedEvents(manifest);
+  if (unbacked.length > 0) {
+    response.writeHead(422).end(`Default events are not supported by permissions: ${unbacked.join(", ")}`);
+    return;
+  }
   const code = randomBytes(20).toString("hex");
   registration.codes.set(code, manifest);
   const location = `${manifest.redirect_url}?${new URLSearchParams({ code, state })}`;
   response.writeHead(302, { location }).end();
+}
+
+function unbackedEvents({ default_events: events, default_permissions: given }: Manifest): readonly string[] {
+  return events.filter((event) => given[permissionOfEvent[event] ?? ""] === undefined);
 }
 
 function asApp(handle: (call: Call, world: World) => Answer): Operation["handle"] {
