@@ -41,19 +41,11 @@ export async function startPushEngine(
   foundation: Foundation,
   { executorId, calm }: { executorId: string; calm?(): Promise<void> },
 ): Promise<PushEngine> {
-  const { database, databaseUrl, notices, github, queue, surroundings, metrics, log } = foundation;
+  const { database, databaseUrl, notices, queue, metrics, log } = foundation;
   await using stack = new AsyncDisposableStack();
   await logGit({ ...foundation, signal: AbortSignal.timeout(gitLimitMs) });
   const git = stack.use(createServerGit(config, foundation));
-  const reporting = await startServerReporting(config, {
-    app: github.app,
-    database,
-    surroundings,
-    holder: executorId,
-    log,
-    onFirstShown: metrics.firstShown,
-    onEndShown: metrics.endShown,
-  });
+  const reporting = await startServerReporting(config, foundation, { holder: executorId });
   stack.defer(() => reporting.stop({ limitMs: 0 }));
   const buildImage = createImageBuild(config, { ...foundation, limit: limitOf(queue) });
   const hands = createPushHands(config, { ...foundation, ...reporting, git, buildImage });

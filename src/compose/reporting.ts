@@ -1,11 +1,10 @@
-import type { Config, Surroundings } from "../config.ts";
+import type { Config } from "../config.ts";
 import type { Database } from "../database/database.ts";
 import { endLostRuns } from "../database/lost-runs.ts";
 import { endTurn, freeLanes, holdTurn, nextTurnMs, type TakenTurn, takeTurn } from "../database/report-lanes.ts";
 import { storeNotes, storeReport } from "../database/reports.ts";
 import { readUntold } from "../database/untold-reports.ts";
 import { messageOf } from "../errors.ts";
-import type { GithubApp } from "../github/app.ts";
 import type { Log } from "../log.ts";
 import { createBuildLines } from "../logs/build-lines.ts";
 import type { Push } from "../model/push.ts";
@@ -17,6 +16,8 @@ import { runEvery } from "../pipeline/every.ts";
 import { untoldReports } from "../pipeline/reconcile-reports.ts";
 import type { Reporter } from "../pipeline/report.ts";
 import { type ReportingLoop, startReporting } from "../pipeline/reporting.ts";
+import type { Metrics } from "../server/metrics.ts";
+import type { Foundation } from "./foundation.ts";
 import { createSecretRedactor } from "./secret-values.ts";
 
 /** What stories tell GitHub through, and the loop that writes it. */
@@ -33,33 +34,15 @@ const reconcileEveryMs = 5_000;
 /** Of what a build tells while it runs, so much is kept for GitHub as a person can follow. */
 const notesEveryMs = 3_000;
 
-/** Hears how long after its push GitHub showed something of it. */
-export interface ReportTimes {
-  onFirstShown?(sinceMs: number): void;
-  onEndShown?(sinceMs: number): void;
-}
-
 /**
- * Starts telling GitHub. Without an App, and of pushes that came by another webhook than the App's, reports are only
- * logged.
- * @param about.holder name of this process; the same after a restart
+ * Starts telling GitHub, which every process does: one installation is written for by one of them at a time. Without an
+ * App, and of pushes that came by another webhook than the App's, reports are only logged.
+ * @param options.holder name of this process; the same after a restart
  */
 export async function startServerReporting(
   config: Config,
-  {
-    app,
-    database,
-    surroundings,
-    holder,
-    log,
-    ...times
-  }: {
-    app: GithubApp | undefined;
-    database: Database;
-    surroundings: Surroundings;
-    holder: string;
-    log: Log;
-  } & ReportTimes,
+  { github: { app }, database, surroundings, metrics, log }: Foundation,
+  { holder }: { holder: string },
 ): Promise<ServerReporting> {
   const logged = loggedReporter(log);
   const redactor = createSecretRedactor(config, surroundings);
@@ -75,7 +58,7 @@ export async function startServerReporting(
     write: app.writeReport,
     onEnd(turn, written) {
       logTurn(log, turn, written);
-      if (written.kind === "shown") tellTimes(turn, times);
+      if (written.kind === "shown") tellTimes(turn, metrics);
     },
     onFault: (error) => log.warn({ reason: messageOf(error) }, "GitHub is told later: the reporting loop goes on soon"),
   });
@@ -197,9 +180,10 @@ function logTurn(log: Log, { pushId, owner, repository, sha, report }: TakenTurn
   else if (written.kind !== "shown") log.warn({ ...about, how: written.kind }, `GitHub: ${written.reason}`);
 }
 
-function tellTimes({ isFirst, report, sinceMs }: TakenTurn, times: ReportTimes): void {
+/** Tells how long after its push GitHub showed something of it. */
+function tellTimes({ isFirst, report, sinceMs }: TakenTurn, metrics: Metrics): void {
   if (report.context !== stackContext) return;
   const ms = Math.max(0, Date.now() - sinceMs);
-  if (isFirst) times.onFirstShown?.(ms);
-  if (isEnd(report)) times.onEndShown?.(ms);
+  if (isFirst) metrics.firstShown(ms);
+  if (isEnd(report)) metrics.endShown(ms);
 }

@@ -8,6 +8,7 @@ import { type Foundation, openFoundation } from "./foundation.ts";
 import { startGithubLoops } from "./github-loops.ts";
 import { createIntake, type Intake } from "./intake.ts";
 import { type PushEngine, startPushEngine } from "./push-engine.ts";
+import { startServerReporting } from "./reporting.ts";
 import { createServiceDoors } from "./service-doors.ts";
 
 export interface Service {
@@ -62,11 +63,14 @@ export async function startService(
   };
 }
 
-/** Where workers build, the queue's tables have to be there all the same. */
+/**
+ * Where workers build, the queue's tables have to be there all the same, and GitHub is told of what waits and of what was
+ * cancelled also while no worker lives.
+ */
 async function startOwnEngine(config: Config, foundation: Foundation, { calm }: Intake): Promise<PushEngine> {
   if (config.worker) return startPushEngine(config, foundation, { executorId: executorIdOf(config), calm });
   await makeQueueTables(foundation);
-  return { stop: async () => {} };
+  return startServerReporting(config, foundation, { holder: `server ${foundation.processName}` });
 }
 
 /** Name of this process among those on the database; the same after a restart. */

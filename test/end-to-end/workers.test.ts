@@ -40,6 +40,10 @@ test("a server that only takes pushes stores them until a worker builds them", a
   const { sha } = await create("waits", stackOf({ one: stamped }));
   expect((await installation.push(server, { name: "waits", sha, branch: "main" })).status).toBe(202);
   expect(await rows("select state from push where sha = $1", [sha])).toEqual([{ state: "queued" }]);
+  // GitHub is told so: with no worker alive nobody else would.
+  await installation.github.statuses.until(
+    ({ latest }) => latest(sha).get("stack-deploy")?.description === "next to be built",
+  );
 
   const worker = await installation.startWorker();
   expect((await installation.ended(sha)).one).toMatch(/^success: /);
@@ -51,6 +55,20 @@ test("a server that only takes pushes stores them until a worker builds them", a
   expect(await (await fetch(`${worker.address}/metrics`)).text()).toContain("of_builder_");
   expect((await fetch(`${worker.address}/build`, { method: "POST" })).status).toBe(404);
   expect(await worker.end("SIGTERM")).toBe(0);
+});
+
+test("while no worker lives, who cancels what waits sees that at GitHub", async () => {
+  const { sha } = await create("unwanted", stackOf({ one: stamped }));
+  expect((await installation.push(server, { name: "unwanted", sha, branch: "main" })).status).toBe(202);
+  const { github } = installation;
+  github.writers.add("maintainer");
+  const run = (await rows("select id from push where sha = $1", [sha]))[0]?.id;
+  const check_run = { external_id: `${run}/stack-deploy`, app: { id: Number(github.appId) } };
+  const asked = { requested_action: { identifier: "cancel" }, check_run, sender: { login: "maintainer" } };
+  const { repository, installation: app } = github.pushPayload({ owner, name: "unwanted", sha });
+  const payload = { action: "requested_action", ...asked, repository, installation: app };
+  await github.deliver(`${server.address}/github-event`, payload, { event: "check_run" });
+  expect(await installation.ended(sha)).toEqual({ "stack-deploy": "error: cancelled: cancelled by maintainer" });
 });
 
 test("what a killed worker was at, another one finishes; what was built is not built again", async () => {
