@@ -14,7 +14,7 @@ import type { Written } from "../model/report-turn.ts";
 import type { BuildLines } from "../pipeline/build-notes.ts";
 import { runEvery } from "../pipeline/every.ts";
 import { untoldReports } from "../pipeline/reconcile-reports.ts";
-import type { Reporter } from "../pipeline/report.ts";
+import { isFailure, type Reporter } from "../pipeline/report.ts";
 import { type ReportingLoop, startReporting } from "../pipeline/reporting.ts";
 import type { Metrics } from "../server/metrics.ts";
 import type { Foundation } from "./foundation.ts";
@@ -90,8 +90,8 @@ async function reconcile(
   const untold = await readUntold(database);
   for (const run of untold) {
     for (const report of withoutSecrets(untoldReports(run), await redactor())) {
-      // A function whose end is bad is shown in any case; others where they were.
-      const quiet = report.context !== stackContext && report.state === "success";
+      // A function that failed is shown in any case; others where they were.
+      const quiet = report.context !== stackContext && !isFailure(report);
       await storeReport(database, { push: run.push, report }, { quiet });
     }
   }

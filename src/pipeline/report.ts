@@ -25,6 +25,11 @@ export interface Reporter {
 /** A stack of more functions than these shows one report, and one for each function that fails. */
 export const maxShownFunctions = 20;
 
+/** Whether a function is shown by itself where only those are that failed. */
+export function isFailure({ state }: Pick<Report, "state">): boolean {
+  return state === "failure" || state === "error";
+}
+
 /** The database may be away for hours; a person who waits for a final state shall get it. */
 const finalBackoff: Backoff = [1, 2, 5, 10, 30, 60, 120, 300, ...Array<number>(30).fill(600)].map(
   (seconds) => seconds * 1000,

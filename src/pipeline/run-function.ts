@@ -7,7 +7,7 @@ import { type BuildLines, createNoteTaker } from "./build-notes.ts";
 import { templateSource } from "./find-template.ts";
 import type { MemoryHands } from "./find-unchanged.ts";
 import type { PlannedFunction } from "./plan.ts";
-import { functionReport, type Reporter, type Reporting, tell, tellWaits } from "./report.ts";
+import { functionReport, isFailure, type Reporter, type Reporting, tell, tellWaits } from "./report.ts";
 import { type Backoff, retrying } from "./retry.ts";
 import type { Runs } from "./runs.ts";
 import { type Steps, StoryMoved } from "./steps.ts";
@@ -75,7 +75,8 @@ export async function runFunction(work: FunctionWork, steps: Steps, hands: Funct
   const outcome = await buildOutcome(work, { steps, hands, reporting });
   // The push's end puts it down in any case.
   await hands.runs.endFunction(push, outcome).catch((error: unknown) => hands.log.unrecorded(push, error));
-  await tell(functionReport(outcome), { ...reporting, quiet: quiet && outcome.state === "built" });
+  const report = functionReport(outcome);
+  await tell(report, { ...reporting, quiet: quiet && !isFailure(report) });
   return outcome;
 }
 

@@ -77,6 +77,18 @@ test("what stays down ends as an error with what to do", async () => {
   expect(outcome.functions[0]).toMatchObject({ state: "error", fix: "Start buildkitd, or correct buildkit_url." });
 });
 
+test("of more functions than twenty only those that failed are shown, and none that was cancelled", async () => {
+  const names = Array.from({ length: 21 }, (_, at) => `fn${at}`);
+  const functions = names.map((name) => `  ${name}: {lang: dockerfile, handler: ./fns, image: ${name}}\n`);
+  const files = { "stack.yml": `provider: {name: openfaas}\nfunctions:\n${functions.join("")}` };
+  const cancelled = () => new BuilderError("build_cancelled", "cancelled by maintainer");
+  const answers = Object.fromEntries(names.slice(2).map((name) => [name, [cancelled()]]));
+  const recorded = recordingHands(files, { ...answers, fn1: [buildBroken()] });
+  const { functions: outcomes } = await tell(recorded);
+  expect(outcomes.map(({ state }) => state).toSorted()).toEqual(["built", ...Array(19).fill("cancelled"), "failed"]);
+  expect(new Set(recorded.told.map(({ context }) => context))).toEqual(new Set(["stack-deploy", "fn1"]));
+});
+
 test("G8 a commit that a force-push has removed cancels the push, and nobody is blamed", async () => {
   const recorded = recordingHands(twoFunctions);
   const trees = {
