@@ -20,8 +20,9 @@ const help = `npm run chaos -- [--minutes N] [--seed N] [--keep]
 
   --minutes  how long pushes and trouble last (default 20)
   --seed     draws of an earlier run (default: new ones, printed)
+  --keep     leave the logs of all processes behind in any case, and say where
 
-Where something is wrong the logs of all processes stay behind, and it says where.`;
+Where something is wrong they stay behind without being asked.`;
 
 const pushEveryMs = 900;
 const troubleEveryMs = 5_000;
@@ -37,6 +38,7 @@ async function main(): Promise<number> {
     options: {
       minutes: { type: "string", default: "20" },
       seed: { type: "string" },
+      keep: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -52,11 +54,12 @@ async function main(): Promise<number> {
     process.exit(130);
   });
   const faults = await run(installation, { seed, minutes: Number(values.minutes) });
+  if (values.keep || faults.length > 0) say(`logs: ${await keepLogs(installation)}`);
   if (faults.length === 0) {
     say("nothing lost, nothing doubled, nothing left behind");
     return 0;
   }
-  say(`\n${faults.length} things are wrong (seed ${seed}; logs: ${await keepLogs(installation)}):`);
+  say(`\n${faults.length} things are wrong (seed ${seed}):`);
   for (const fault of faults.slice(0, 40)) say(`  ${fault}`);
   return 1;
 }
