@@ -13,6 +13,8 @@ export interface Run {
   readonly id: string;
   readonly sha: string;
   readonly state: string;
+  /** Nobody told of it: the branch was asked for its head. */
+  readonly found: boolean;
   /** Seconds from its beginning in the database to its end. */
   readonly seconds: number | null;
 }
@@ -48,7 +50,7 @@ export async function judge(installation: Installation, pushes: readonly ChaosPu
   return [...judgeChecks(installation.github.checks.all, { runs, pushes }), ...images.flat(), ...twice];
 }
 
-/** Each run has one check of a name, and a push that was told of has a run whose stack's check has ended. */
+/** Each run has one check of a name, and a push that was told of has one run, whose stack's check has ended. */
 function judgeChecks(
   checks: readonly CheckRun[],
   { runs, pushes }: { runs: readonly Run[]; pushes: readonly ChaosPush[] },
@@ -63,7 +65,20 @@ function judgeChecks(
     .map(({ id }) => `run ${id} has no check`);
   const bySha = Map.groupBy(runs, ({ sha }) => sha);
   const lost = heard(pushes).filter(({ sha }) => !bySha.has(sha));
-  return [...doubled, ...pending, ...untold, ...lost.map((push) => `the push ${shown(push)} was lost`)];
+  return [
+    ...doubled,
+    ...pending,
+    ...untold,
+    ...lost.map((push) => `the push ${shown(push)} was lost`),
+    ...pushes.flatMap((push) => judgeRuns(push, bySha.get(push.sha) ?? [])),
+  ];
+}
+
+/** However often GitHub tells of a push, and by however many ways it is found, it has one run, and so one end. */
+function judgeRuns(push: ChaosPush, runs: readonly Run[]): string[] {
+  if (runs.length <= 1) return [];
+  const told = runs.map(({ id, state, found }) => `${id} ${found ? "found" : "told"} ${state}`).join(", ");
+  return [`the push ${shown(push)} has ${runs.length} runs: ${told}`];
 }
 
 /** What was built of a commit is not built again: the head of a branch may be found by asking, and told of later. */
@@ -153,7 +168,7 @@ export async function judgeLeftovers({ processes, dataFolders, database }: Insta
 /** All runs of pushes. */
 export async function readRuns({ database }: Pick<Installation, "database">): Promise<readonly Run[]> {
   return database.query<Run>(
-    "select id, sha, state, extract(epoch from ended_at - created_at)::float8 as seconds from push",
+    "select id, sha, state, found, extract(epoch from ended_at - created_at)::float8 as seconds from push",
   );
 }
 
