@@ -6,10 +6,10 @@ import { type Database, openDatabase } from "../src/database/database.ts";
 import { startPostgres } from "../src/database/embedded-postgres.ts";
 import { createLog } from "../src/log.ts";
 import { pushBaseImage } from "../src/parts/base-image.ts";
-import { type Buildkitd, startBuildkitd } from "../src/parts/buildkitd.ts";
 import { freePort } from "../src/parts/free-port.ts";
 import { startRegistry } from "../src/parts/registry-server.ts";
 import { type GithubServer, startGithubServer } from "../test/github-server/server.ts";
+import { type Daemon, startDaemon } from "./daemon.ts";
 import { type Respawned, respawn } from "./respawn.ts";
 
 /** A whole installation that may be hit anywhere, in a folder of its own. */
@@ -18,8 +18,11 @@ export interface Installation extends AsyncDisposable {
   readonly github: GithubServer;
   /** host:port */
   readonly registry: string;
-  /** For looking only: never through the processes that are judged. */
+  /** For looking only: never through the processes that are judged. Its sessions bear the name below. */
   readonly database: Database;
+  readonly daemon: Daemon;
+  /** Builds that the daemon was at for a process that was killed. */
+  readonly orphans: ReadonlySet<string>;
   /** The server and two workers; each comes back when it was killed. */
   readonly processes: readonly Respawned[];
   /** What can be killed, by its name; answers once it was, and is on its way back. */
@@ -31,6 +34,11 @@ export interface Installation extends AsyncDisposable {
 const startLimitMs = 120_000;
 /** Functions of one owner that may be built at once by all processes together. */
 export const ownerCap = 2;
+/** Functions that one process may be at. */
+export const maxInflight = 3;
+/** Builds that one process may have in the daemon. */
+export const buildkitSlots = 2;
+export const sessionName = "of-builder-chaos";
 
 /** Starts everything: GitHub in this process; registry, buildkitd and PostgreSQL; a server and two workers. */
 export async function startInstallation({ tell }: { tell(text: string): void }): Promise<Installation> {
@@ -51,9 +59,9 @@ export async function startInstallation({ tell }: { tell(text: string): void }):
       }),
     );
     await pushBaseImage({ registry: registry.host, busybox: await program("busybox"), signal: limit() });
-    const buildkit = parts.use(await startDaemon({ folder: join(folder, "buildkit"), registry: registry.host }));
+    const daemon = parts.use(await startDaemon({ folder: join(folder, "buildkit"), registry: registry.host }));
     const postgres = parts.use(await startPostgres({ folder: join(folder, "postgres"), log }));
-    const settings = await settingsOf({ folder, github, registry: registry.host, buildkit: buildkit.address });
+    const settings = await settingsOf({ folder, github, registry: registry.host, buildkit: daemon.address });
     github.hook.url = `http://127.0.0.1:${settings.PORT}/github-event`;
     const env = { ...settings, DATABASE_URL: postgres.url };
     tell("starting a server and two workers");
@@ -63,19 +71,27 @@ export async function startInstallation({ tell }: { tell(text: string): void }):
       const own = { data_path: join(folder, `data-${index}`) };
       processes.push(parts.use(await respawn({ name, command, env: { ...env, ...own }, folder })));
     }
-    const database = parts.use(await openDatabase(postgres.url, { log }));
+    const database = parts.use(await openDatabase(named(postgres.url), { log }));
+    const orphans = new Set<string>();
+    const noteOrphans = async () => {
+      for (const ref of await daemon.builds()) orphans.add(ref);
+    };
     const rest = parts.move();
     return {
       folder,
       github,
       registry: registry.host,
       database,
+      daemon,
+      orphans,
       processes,
       dataFolders: processes.map((_, index) => join(folder, `data-${index}`)),
       victims: {
-        ...Object.fromEntries(processes.map((process) => [process.name, () => process.kill()])),
+        ...Object.fromEntries(
+          processes.map((process) => [process.name, () => process.kill({ whenDead: noteOrphans })]),
+        ),
         PostgreSQL: () => killPostmaster(database),
-        buildkitd: () => buildkit.kill(),
+        buildkitd: () => daemon.kill(),
       },
       [Symbol.asyncDispose]: () => rest.disposeAsync(),
     };
@@ -83,6 +99,10 @@ export async function startInstallation({ tell }: { tell(text: string): void }):
     await parts.disposeAsync();
     throw error;
   }
+}
+
+function named(url: string): string {
+  return `${url}${url.includes("?") ? "&" : "?"}application_name=${sessionName}`;
 }
 
 function limit(): AbortSignal {
@@ -117,7 +137,8 @@ async function settingsOf({
     log_store: join(folder, "logs"),
     build_branch: "*",
     owner_concurrency: String(ownerCap),
-    max_inflight: "3",
+    max_inflight: String(maxInflight),
+    buildkit_slots: String(buildkitSlots),
     report_interval: "20ms",
     sweep_interval: "2s",
     poll_interval: "5s",
@@ -125,29 +146,6 @@ async function settingsOf({
     retry_attempts: "8",
     drain_limit: "20s",
     log_level: "info",
-  };
-}
-
-/** A buildkitd that comes back on the same socket when it was killed. */
-async function startDaemon({ folder, registry }: { folder: string; registry: string }) {
-  const [binary, runc] = [await program("buildkitd"), await program("runc")];
-  const rootless = process.getuid?.() === 0 ? {} : { rootlesskit: await program("rootlesskit") };
-  const options = { binary, runc, ...rootless, folder, mirror: registry, insecureRegistries: [registry] };
-  const start = () => startBuildkitd({ ...options, log: createLog("fatal"), signal: limit() });
-  let running: Promise<Buildkitd> = start();
-  const { address } = await running;
-  return {
-    address,
-    async kill() {
-      const daemon = await running;
-      process.kill(daemon.pid, "SIGKILL");
-      await daemon.ended;
-      running = start();
-      await running;
-    },
-    async [Symbol.asyncDispose]() {
-      await (await running).stop();
-    },
   };
 }
 

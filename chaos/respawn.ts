@@ -9,8 +9,11 @@ export interface Respawned extends AsyncDisposable {
   readonly name: string;
   /** How often it ended by itself, with its last words: a crash that nobody caused. */
   readonly crashes: readonly string[];
-  /** kill -9; answers when it is ready again. */
-  kill(): Promise<void>;
+  /**
+   * kill -9; answers when it is ready again.
+   * @param options.whenDead is done when it has died, and before its successor can have begun with anything
+   */
+  kill(options: { whenDead(): Promise<void> }): Promise<void>;
   /** SIGTERM; answers its exit code, or the signal that ended it. It does not come back. */
   leave(): Promise<number | string>;
 }
@@ -70,11 +73,12 @@ export async function respawn({
   return {
     name,
     crashes,
-    async kill() {
+    async kill({ whenDead }) {
       const { child, ended } = running;
       isHit = true;
       child.kill("SIGKILL");
       await ended;
+      await whenDead();
       await running.ready;
     },
     leave,

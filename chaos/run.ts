@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { createRandom } from "../test/random.ts";
+import { type Caps, lookAtCaps } from "./caps.ts";
 import { type Installation, startInstallation } from "./installation.ts";
+import { judgeLeftovers } from "./leftovers.ts";
 import { type ChaosPush, createPusher } from "./pushes.ts";
 import { makeTrouble, type Trouble } from "./trouble.ts";
-import { judge, judgeLeftovers, overCap, readRuns, unsettled } from "./verdict.ts";
+import { judge, readRuns, unsettled } from "./verdict.ts";
 
 /*
  * Hits a whole installation for some minutes: pushes of thirty owners come in at random, twice, late, or not at all,
@@ -71,9 +73,8 @@ async function run(
   const random = createRandom(seed);
   const pusher = createPusher(installation.github, random);
   const trouble: Trouble = { kills: new Map(), githubFaults: 0 };
-  const faults: string[] = [];
-  const ending = new AbortController();
-  const looking = lookAtCaps(installation, { faults, signal: ending.signal });
+  const [ending, resting] = [new AbortController(), new AbortController()];
+  const looking = lookAtCaps(installation, { signal: resting.signal });
   const troubling = makeTrouble(installation, {
     random: createRandom(seed + 1),
     everyMs: troubleEveryMs,
@@ -86,26 +87,16 @@ async function run(
     await sleep(pushEveryMs * 2 * random.next());
   }
   ending.abort();
-  await Promise.all([troubling, looking]);
+  await troubling;
   say(`${pusher.pushes.length} pushes and ${kills(trouble)} kills later: waiting until everything has come right`);
   await pusher.settle();
   const open = await waitForPeace(installation, pusher.pushes);
-  if (open !== "") faults.push(`not at rest: ${open}`);
-  faults.push(...(await judge(installation, pusher.pushes)));
-  await printFigures(installation, { pushes: pusher.pushes, trouble });
-  faults.push(...(await judgeLeftovers(installation)));
-  return faults;
-}
-
-async function lookAtCaps(
-  installation: Installation,
-  { faults, signal }: { faults: string[]; signal: AbortSignal },
-): Promise<void> {
-  while (!signal.aborted) {
-    // The database is killed now and then.
-    faults.push(...(await overCap(installation).catch(() => [])));
-    await sleep(lookEveryMs, undefined, { signal }).catch(() => undefined);
-  }
+  resting.abort();
+  const caps = await looking;
+  const wrong = await judge(installation, pusher.pushes);
+  await printFigures(installation, { pushes: pusher.pushes, trouble, caps });
+  const left = await judgeLeftovers(installation);
+  return [...(open === "" ? [] : [`not at rest: ${open}`]), ...caps.faults, ...wrong, ...left];
 }
 
 /** @returns what is still open when patience ends; "" when nothing is */
@@ -124,7 +115,7 @@ async function waitForPeace(installation: Installation, pushes: readonly ChaosPu
 
 async function printFigures(
   installation: Installation,
-  { pushes, trouble }: { pushes: readonly ChaosPush[]; trouble: Trouble },
+  { pushes, trouble, caps }: { pushes: readonly ChaosPush[]; trouble: Trouble; caps: Caps },
 ): Promise<void> {
   const runs = await readRuns(installation);
   const seconds = runs.flatMap((run) => run.seconds ?? []).toSorted((a, b) => a - b);
@@ -137,6 +128,9 @@ async function printFigures(
   say(`  runs       ${runs.length}: ${told(states)}`);
   say(`  kill -9    ${[...trouble.kills].map(([name, count]) => `${count} ${name}`).join(", ")}`);
   say(`  GitHub     ${trouble.githubFaults} faults planned, ${installation.github.checks.all.length} checks`);
+  say(
+    `  at once    ${caps.ofOwner} functions of an owner, ${caps.ofProcess} of a process, ${caps.ofDaemon} builds: ${caps.looks} looks`,
+  );
   say(`  in the database to done: median ${at(0.5)}, p99 ${at(0.99)}, longest ${at(1)}`);
 }
 

@@ -1,11 +1,8 @@
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { imageOfPush } from "../src/model/push-image-name.ts";
 import { askRegistry } from "../test/ask-registry.ts";
 import type { CheckRun } from "../test/github-server/checks.ts";
 import type { Installation } from "./installation.ts";
-import { ownerCap } from "./installation.ts";
 import type { ChaosFunction, ChaosPush } from "./pushes.ts";
 
 /** A run as the database knows it. */
@@ -33,7 +30,9 @@ export async function unsettled({ database, github }: Installation, pushes: read
   const [unsent] = await database.query<{ count: string }>("select count(*) from report where unsent");
   if (unsent?.count !== "0") return `${unsent?.count} reports are not on GitHub`;
   const pending = github.checks.all.filter(({ status }) => status !== "completed");
-  return pending.length > 0 ? `${pending.length} checks are pending, such as ${pending[0]?.externalId}` : "";
+  if (pending.length > 0) return `${pending.length} checks are pending, such as ${pending[0]?.externalId}`;
+  const [logs] = await database.query<{ count: string }>("select count(*) from build_log where place is null");
+  return logs?.count === "0" ? "" : `${logs?.count} logs are not packed`;
 }
 
 /** A push that GitHub told nobody of, and that is no head any more, cannot be known. */
@@ -126,43 +125,6 @@ async function textOf({ registry, push, name }: { registry: string; push: ChaosP
     return gunzipSync(await blob.bytes()).toString();
   });
   return (await Promise.all(texts)).join("\n");
-}
-
-/**
- * Looks whether an owner has more functions under way than may be; answers who has. What a killed process was at counts
- * no more once its story waits to be taken up by another one.
- */
-export async function overCap({ database }: Installation): Promise<readonly string[]> {
-  const rows = await database.query<{ owner: string; count: string }>(
-    `select owner, count(*) from push_function work join push on push.id = push_id
-    join dbos.workflow_status story on story.workflow_uuid = push_id || '/' || function
-    where work.state = 'running' and story.status = 'PENDING' group by owner having count(*) > $1`,
-    [ownerCap],
-  );
-  return rows.map(({ owner, count }) => `${owner} had ${count} functions under way, expected at most ${ownerCap}`);
-}
-
-/** Lets every process leave, and answers what they leave behind. */
-export async function judgeLeftovers({ processes, dataFolders, database }: Installation): Promise<readonly string[]> {
-  const faults = processes.flatMap(({ crashes }) => crashes);
-  const codes = await Promise.all(processes.map((process) => process.leave()));
-  for (const [index, code] of codes.entries()) {
-    if (code !== 0) faults.push(`${processes[index]?.name} left with ${code}, expected 0`);
-  }
-  for (const folder of dataFolders) {
-    const left = await readdir(join(folder, "temporary")).catch(() => []);
-    if (left.length > 0) faults.push(`${folder}/temporary still holds ${left.join(", ")}`);
-  }
-  const [sessions] = await database.query<{ count: string }>(
-    `select count(*) from pg_stat_activity where datname = current_database() and backend_type = 'client backend'
-    and application_name <> 'of-builder-chaos' and pid <> pg_backend_pid() and state <> 'idle'`,
-  );
-  if (sessions?.count !== "0") faults.push(`${sessions?.count} sessions of the database are still at work`);
-  const [stories] = await database.query<{ count: string }>(
-    "select count(*) from dbos.workflow_status where status in ('PENDING', 'ENQUEUED', 'DELAYED')",
-  );
-  if (stories?.count !== "0") faults.push(`${stories?.count} stories of the engine have not ended`);
-  return faults;
 }
 
 /** All runs of pushes. */
