@@ -3,12 +3,15 @@ import type { PlannedFault } from "../test/github-server/faults.ts";
 import type { Random } from "../test/random.ts";
 import type { Installation } from "./installation.ts";
 
-/** How GitHub fails: calls that end without an answer, with one that is lost, or with an error of its own. */
+/** How GitHub and its git fail: by calls that end without an answer, amid one, or with an error. */
 const faults: readonly PlannedFault[] = [
   { fault: { kind: "cut" }, times: 3 },
   { fault: { kind: "lost-answer" }, matching: "check-runs", times: 2 },
   { fault: { kind: "status", status: 502 }, times: 3 },
   { fault: { kind: "secondary-limit", retryAfterSeconds: 2 }, matching: "check-runs" },
+  { way: "git", fault: { kind: "cut" }, times: 2 },
+  { way: "git", fault: { kind: "lost-answer" }, matching: "git-upload-pack", times: 2 },
+  { way: "git", fault: { kind: "status", status: 502 }, times: 2 },
 ];
 
 /** What was done to an installation. */

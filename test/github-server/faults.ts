@@ -12,27 +12,29 @@ export type Fault =
   | { readonly kind: "secondary-limit"; readonly retryAfterSeconds: number }
   /** The connection ends without an answer. */
   | { readonly kind: "cut" }
-  /** What was asked for is done, and the connection ends without an answer. */
+  /** What was asked for is done, and the connection ends without an answer; git's, amid it. */
   | { readonly kind: "lost-answer" }
   /** No answer ever, until the caller leaves. */
   | { readonly kind: "silent" };
 
 export interface PlannedFault {
   readonly fault: Fault;
-  /** Which calls it hits: text that `METHOD /path` contains; absent: the next, whichever. */
+  /** Whether it hits calls of the API, which it does where absent, or git's. */
+  readonly way?: "api" | "git";
+  /** Which calls it hits: text that `METHOD /path` contains; absent: the next of its way, whichever. */
   readonly matching?: string;
   readonly times?: number;
 }
 
 /** The faults that are still to come, in order. */
 export function createFaults() {
-  const planned: { fault: Fault; matching: string; left: number }[] = [];
+  const planned: (Required<Omit<PlannedFault, "times">> & { left: number })[] = [];
   return {
-    plan({ fault, matching = "", times = 1 }: PlannedFault): void {
-      planned.push({ fault, matching, left: times });
+    plan({ fault, way = "api", matching = "", times = 1 }: PlannedFault): void {
+      planned.push({ fault, way, matching, left: times });
     },
-    next(call: string): Fault | undefined {
-      const found = planned.find(({ matching, left }) => left > 0 && call.includes(matching));
+    next(call: string, asked: "api" | "git" = "api"): Fault | undefined {
+      const found = planned.find(({ way, matching, left }) => left > 0 && way === asked && call.includes(matching));
       if (found) found.left--;
       return found?.fault;
     },

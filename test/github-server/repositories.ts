@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
+import type { Fault } from "./faults.ts";
 
 /** A file of a commit: its content, or that with a mode (`100755`, `120000` for a link); null removes it. */
 export type CommittedFile = string | Buffer | { content: string | Buffer; mode: "100644" | "100755" | "120000" } | null;
@@ -54,12 +55,13 @@ export async function setRef(folder: string, { ref, sha }: { ref: string; sha: s
   await git(folder, ["update-ref", ref, sha]);
 }
 
-/** Serves a bare repository over smart HTTP, by git itself. */
+/** Serves a bare repository over smart HTTP, by git itself, or fails at it. */
 export async function serveGit(
   request: IncomingMessage,
   response: ServerResponse,
-  { root, path, query }: { root: string; path: string; query: string },
+  { root, path, query, fault }: { root: string; path: string; query: string; fault: Fault | undefined },
 ): Promise<void> {
+  if (fault && fault.kind !== "lost-answer") return fail(response, fault);
   const child = spawn("git", ["http-backend"], {
     stdio: ["pipe", "pipe", "ignore"],
     env: {
@@ -79,7 +81,13 @@ export async function serveGit(
   child.stdin.on("error", () => {});
   request.pipe(child.stdin);
   response.on("close", () => child.kill());
-  await relayCgi(child.stdout, response);
+  await relayCgi(child.stdout, response, { isCut: fault !== undefined });
+}
+
+function fail(response: ServerResponse, fault: Fault): void {
+  if (fault.kind === "cut") response.destroy();
+  if (fault.kind === "status") response.writeHead(fault.status, fault.headers).end(fault.message);
+  if (fault.kind === "secondary-limit") response.writeHead(429, { "retry-after": String(fault.retryAfterSeconds) }).end();
 }
 
 /** Whether a repository holds a commit of this full name. */
@@ -90,7 +98,11 @@ export async function hasCommit(folder: string, sha: string): Promise<boolean> {
   );
 }
 
-async function relayCgi(output: NodeJS.ReadableStream, response: ServerResponse): Promise<void> {
+async function relayCgi(
+  output: NodeJS.ReadableStream,
+  response: ServerResponse,
+  { isCut }: { isCut: boolean },
+): Promise<void> {
   let head: Buffer | undefined = Buffer.alloc(0);
   for await (const chunk of output as AsyncIterable<Buffer>) {
     if (!head) {
@@ -103,7 +115,10 @@ async function relayCgi(output: NodeJS.ReadableStream, response: ServerResponse)
     const headers = head.toString("latin1", 0, end).split("\r\n").map(splitHeader);
     const status = headers.find(([name]) => name === "Status")?.[1] ?? "200";
     response.writeHead(Number.parseInt(status, 10), Object.fromEntries(headers.filter(([name]) => name !== "Status")));
-    response.write(head.subarray(end + 4));
+    const body = head.subarray(end + 4);
+    // Whoever asked knows by then that it is to go on.
+    if (isCut) return void response.write(body.subarray(0, body.length / 2), () => response.destroy());
+    response.write(body);
     head = undefined;
   }
   response.end();

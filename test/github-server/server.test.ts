@@ -183,6 +183,20 @@ test("git clones a private repository only with a token for its contents", async
   await expect(ask("-c", header(other))).rejects.toThrow();
 });
 
+test("git meets planned faults of its own, which calls of the API do not", async () => {
+  const github = await started();
+  const { cloneUrl } = await github.createRepository("o", "r");
+  const ask = () => run("git", ["ls-remote", cloneUrl], { env: { ...process.env, LC_ALL: "C" } });
+  for (const fault of [{ kind: "cut" }, { kind: "lost-answer" }, { kind: "status", status: 502 }] as const) {
+    github.failNext({ way: "git", fault });
+  }
+  expect((await call(github, "/repos/o/r")).status).toBe(200);
+  await expect(ask()).rejects.toThrow(/Empty reply|reset by peer/);
+  await expect(ask()).rejects.toThrow(/outstanding read data|unexpected|transfer closed|early EOF/);
+  await expect(ask()).rejects.toThrow("502");
+  expect((await ask()).stdout).toContain("refs/heads/master");
+});
+
 test("a push is signed over the bytes that are sent", async () => {
   const github = await started();
   const { sha } = await github.createRepository("octocat", "fns", { private: true });

@@ -1,20 +1,19 @@
 import { createPublicKey, generateKeyPairSync, randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { serveApi } from "./api.ts";
 import { createAppAuth, type TokenScope } from "./app-auth.ts";
 import { type Checks, createCheckBoard } from "./checks.ts";
 import { pushPayload, type SignedDelivery, signDelivery } from "./deliveries.ts";
 import { createFaults, type PlannedFault } from "./faults.ts";
 import { createHook, type Hook } from "./hook.ts";
 import { createGatekeeper, type Limits } from "./limits.ts";
-import { isReadable, type StoredPull, type StoredRepository, type World } from "./operation.ts";
+import { listen, shut } from "./listening.ts";
+import type { StoredPull, StoredRepository, World } from "./operation.ts";
 import { createRegistration, type Registration } from "./registered-app.ts";
-import { agreeToManifest } from "./registration.ts";
-import { type Commit, type CommittedFiles, commitTo, initRepository, serveGit, setRef } from "./repositories.ts";
+import { type Commit, type CommittedFiles, commitTo, initRepository, setRef } from "./repositories.ts";
+import { serve } from "./serve.ts";
 import { createStatusBoard, type StatusBoard } from "./statuses.ts";
 
 /** A GitHub in this process: its API for one App, and its repositories over smart HTTP. */
@@ -222,30 +221,6 @@ export async function startGithubServer(
   };
 }
 
-async function serve(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { world, root }: { world: World; root: string },
-): Promise<void> {
-  const { pathname, searchParams } = new URL(request.url ?? "/", "http://localhost");
-  if (/^\/(?:organizations\/[^/]+\/)?settings\/apps\/new$/.test(pathname)) {
-    return agreeToManifest(request, response, {
-      registration: world.registration,
-      state: searchParams.get("state") ?? "",
-    });
-  }
-  if (pathname.startsWith("/api/v3/"))
-    return serveApi(request, response, { path: pathname.slice(7), query: searchParams, world });
-  const [, owner, name] = /^\/([^/]+)\/([^/]+)\.git\//.exec(pathname) ?? [];
-  const repository = world.repositories.get(`${owner}/${name}`.toLowerCase());
-  const { authorization } = request.headers;
-  if (repository && isReadable(world, repository, { authorization, permission: "contents" })) {
-    return serveGit(request, response, { root, path: pathname, query: searchParams.toString() });
-  }
-  // GitHub asks whoever has no right for credentials, so that nobody learns what exists.
-  response.writeHead(401, { "www-authenticate": 'Basic realm="GitHub"' }).end("Repository not found.");
-}
-
 async function addRepository(
   { world, root, url }: { world: World; root: string; url: string },
   { owner, name, branch = "master", files = { "README.md": "# new\n" }, ...rest }: RepositoryOptions & PlaceName,
@@ -280,21 +255,6 @@ function newKeyPair() {
 
 function copy({ headers, body }: SignedDelivery) {
   return { headers: { ...headers }, body: new Uint8Array(body) };
-}
-
-async function listen(server: Server, port: number): Promise<string> {
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, "127.0.0.1", resolve);
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-async function shut(server: Server): Promise<void> {
-  await new Promise<void>((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
 }
 
 function once(work: () => Promise<void>): () => Promise<void> {
