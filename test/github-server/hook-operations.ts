@@ -6,6 +6,7 @@ import { type Answer, type Call, type Operation, refusal, type World } from "./o
 export const hookOperations: readonly Operation[] = [
   { method: "GET", path: "/app/hook/deliveries", handle: listDeliveries },
   { method: "GET", path: "/app/hook/deliveries/{delivery_id}", handle: showDelivery },
+  { method: "POST", path: "/app/hook/deliveries/{delivery_id}/attempts", handle: redeliver },
 ];
 
 /** Newest first, page by page; a cursor is the id that its page begins with. */
@@ -37,6 +38,15 @@ function showDelivery({ authorization, values }: Call, { auth, hook }: World): A
     response: { headers: {}, payload: delivery.status },
   };
   return { status: 200, body };
+}
+
+/** GitHub says that it will, and does so afterwards. */
+function redeliver({ authorization, values }: Call, { auth, hook }: World): Answer {
+  if (!auth.isApp(authorization)) return refusal(401, "A JSON web token could not be decoded");
+  const delivery = hook.noted.find(({ id }) => String(id) === values.delivery_id);
+  if (!delivery) return refusal(404, "Not Found");
+  void hook.redeliver(delivery);
+  return { status: 202, body: {} };
 }
 
 function itemOf({ id, guid, event, deliveredAt, redelivery, statusCode, status, payload }: NotedDelivery) {

@@ -10,6 +10,8 @@ export interface Hook {
     payload: Record<string, unknown>,
     options?: { event?: string; guid?: string; redelivery?: boolean },
   ): Promise<number>;
+  /** Delivers once more what was noted, under its GUID. @returns what GitHub notes of that */
+  redeliver(delivery: NotedDelivery): Promise<number>;
   /** Notes a delivery that went as told without sending anything. */
   note(payload: Record<string, unknown>, how: Partial<NotedDelivery>): void;
   /** Oldest first. */
@@ -47,6 +49,7 @@ export function createHook(sign: Sign): Hook {
     url: undefined,
     noted,
     note,
+    redeliver: ({ payload, event, guid }) => hook.send(payload, { event, guid, redelivery: true }),
     async send(payload, { event = "push", guid = randomUUID(), redelivery = false } = {}) {
       const deliveredAt = new Date();
       const { headers, body } = sign(payload, { event, guid });

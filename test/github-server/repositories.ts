@@ -87,7 +87,8 @@ export async function serveGit(
 function fail(response: ServerResponse, fault: Fault): void {
   if (fault.kind === "cut") response.destroy();
   if (fault.kind === "status") response.writeHead(fault.status, fault.headers).end(fault.message);
-  if (fault.kind === "secondary-limit") response.writeHead(429, { "retry-after": String(fault.retryAfterSeconds) }).end();
+  if (fault.kind === "secondary-limit")
+    response.writeHead(429, { "retry-after": String(fault.retryAfterSeconds) }).end();
 }
 
 /** Whether a repository holds a commit of this full name. */

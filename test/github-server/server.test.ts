@@ -1,6 +1,8 @@
 import { execFile } from "node:child_process";
 import { createHmac, createSign } from "node:crypto";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -195,6 +197,32 @@ test("git meets planned faults of its own, which calls of the API do not", async
   await expect(ask()).rejects.toThrow(/outstanding read data|unexpected|transfer closed|early EOF/);
   await expect(ask()).rejects.toThrow("502");
   expect((await ask()).stdout).toContain("refs/heads/master");
+});
+
+test("an App asks for a delivery once more, and GitHub notes both attempts under one GUID", async () => {
+  const github = await started();
+  await github.hook.send({ zen: "x" }, { event: "ping", guid: "g" });
+  const [first] = github.hook.noted;
+  const path = `/app/hook/deliveries/${first?.id}/attempts`;
+  const received: (string | undefined)[] = [];
+  const receiver = createServer((request, response) => {
+    received.push(String(request.headers["x-github-delivery"]));
+    response.writeHead(202).end();
+  });
+  onTestFinished(() => void receiver.close());
+  await new Promise<void>((resolve) => receiver.listen(0, "127.0.0.1", resolve));
+  github.hook.url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
+  expect((await call(github, path, { body: {} })).status).toBe(401);
+  expect((await call(github, path.replace(String(first?.id), "1"), { token: jwt(github), body: {} })).status).toBe(404);
+  expect(await call(github, path, { token: jwt(github), body: {} })).toMatchObject({ status: 202, body: {} });
+  await expect.poll(() => github.hook.noted.length, { timeout: 60_000 }).toBe(2);
+  expect(received).toEqual(["g"]);
+  expect(github.hook.noted).toMatchObject([
+    { guid: "g", redelivery: false, statusCode: 502 },
+    { guid: "g", redelivery: true, statusCode: 202, status: "OK", event: "ping" },
+  ]);
+  expect(github.hook.noted[1]?.id).not.toBe(first?.id);
+  await github.close();
 });
 
 test("a push is signed over the bytes that are sent", async () => {
