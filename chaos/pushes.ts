@@ -35,6 +35,8 @@ export interface ChaosFunction {
 }
 
 const owners = Array.from({ length: 30 }, (_, index) => `owner${index}`);
+/** Accounts on which the App is installed by itself; the others have one installation together, and so its limits. */
+const alone = new Set(owners.filter((_, index) => index % 5 === 0));
 const branches = ["main", "main", "next"];
 const repository = "fns";
 const lateMs = 4000;
@@ -66,7 +68,10 @@ export function createPusher(github: GithubServer, random: Random): Pusher {
       const place = `${owner}/${branch}`;
       // Heads are asked for of branches that were built before: a first push that GitHub tells nobody of waits for a second.
       const way = heads.has(place) ? random.pick(ways) : "sent";
-      if (!created.has(owner)) await github.createRepository(owner, repository, { branch: "main" });
+      if (!created.has(owner)) {
+        if (alone.has(owner)) github.install(owner);
+        await github.createRepository(owner, repository, { branch: "main" });
+      }
       created.add(owner);
       const functions = change(stacks.get(place), { place, random, count: pushes.length });
       const sha = await github.commit(owner, repository, { branch, files: filesOf(functions) });

@@ -5,6 +5,7 @@ import { checkOperations } from "./check-runs.ts";
 import { factOperations } from "./facts.ts";
 import { answerOf } from "./faults.ts";
 import { hookOperations } from "./hook-operations.ts";
+import type { Gatekeeper } from "./limits.ts";
 import { exampleOf, faultsOfAnswer, faultsOfRequest } from "./openapi.ts";
 import { type Answer, type Call, isReadable, type Operation, refusal, repositoryOf, type World } from "./operation.ts";
 import { registrationOperations } from "./registration.ts";
@@ -39,16 +40,17 @@ export async function serveApi(
   const fault = world.faults.next(`${method} ${path}`);
   const isWrite = /\/(?:statuses|check-runs)/.test(path) && method !== "GET";
   const { headers } = request;
+  const gatekeeper = gatekeeperOf(headers.authorization, world);
   const call = { values, authorization: headers.authorization, body, query, headers };
   const answer = fault
     ? await answerOf(fault, { response, answer: () => answerCall(operation, call, world) })
-    : await answerWithinLimits({ isWrite }, { world, answer: () => answerCall(operation, call, world) });
+    : await answerWithinLimits({ isWrite }, { gatekeeper, answer: () => answerCall(operation, call, world) });
   if (!answer) return;
-  world.gatekeeper.leave({ isWrite });
+  gatekeeper.leave({ isWrite });
   // That a conditional request may be answered with 304 is described for all of them at once.
   const wrong = answer.status === 304 ? "" : faultsOfAnswer(operation, answer);
   if (wrong !== "") world.violations.push(`answer: ${wrong}`);
-  send(response, { ...answer, headers: { ...world.gatekeeper.headers(), ...answer.headers } });
+  send(response, { ...answer, headers: { ...gatekeeper.headers(), ...answer.headers } });
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>> {
@@ -87,11 +89,17 @@ function findOperation(method: string, path: string): { operation: Operation; va
   return undefined;
 }
 
+/** What the App asks for itself is counted where most installations are. */
+function gatekeeperOf(authorization: string | undefined, { auth, installations }: World): Gatekeeper {
+  const id = auth.installationOf(tokenOf(authorization));
+  return (installations.find(id) ?? installations.common).gatekeeper;
+}
+
 async function answerWithinLimits(
   kind: { isWrite: boolean },
-  { world, answer }: { world: World; answer(): Promise<Answer> },
+  { gatekeeper, answer }: { gatekeeper: Gatekeeper; answer(): Promise<Answer> },
 ): Promise<Answer> {
-  const over = world.gatekeeper.enter(kind);
+  const over = gatekeeper.enter(kind);
   return over ? { ...refusal(403, over.message), headers: over.headers } : answer();
 }
 
@@ -104,11 +112,12 @@ async function answerCall(operation: Operation, call: Call, world: World): Promi
 
 function giveToken({ values, authorization, body }: Call, world: World): Answer {
   if (!world.auth.isApp(authorization)) return refusal(401, "A JSON web token could not be decoded");
-  if (values.installation_id !== world.installationId) return refusal(404, "Not Found");
-  if (world.suspendedAt) return refusal(403, "This installation has been suspended");
+  const installation = world.installations.find(values.installation_id);
+  if (!installation) return refusal(404, "Not Found");
+  if (installation.suspendedAt) return refusal(403, "This installation has been suspended");
   const ids = (body.repository_ids as number[] | undefined)?.map(String);
-  const known = [...world.repositories.values()];
-  if (ids?.some((id) => world.unselected.has(id) || !known.some((repository) => repository.id === id))) {
+  const own = [...world.repositories.values()].filter((known) => known.installationId === installation.id);
+  if (ids?.some((id) => world.unselected.has(id) || !own.some((repository) => repository.id === id))) {
     return refusal(
       422,
       "There is at least one repository that does not exist or is not accessible to the installation.",
@@ -119,11 +128,11 @@ function giveToken({ values, authorization, body }: Call, world: World): Answer 
     metadata: "read",
     statuses: "write",
   };
-  const { granted } = world;
+  const { granted } = installation;
   if (granted && Object.entries(permissions).some(([name, level]) => !isGranted(level, granted[name]))) {
     return refusal(422, "The permissions requested are not granted to this installation.");
   }
-  const token = world.auth.issue({ repositoryIds: ids, permissions });
+  const token = world.auth.issue({ installationId: installation.id, repositoryIds: ids, permissions });
   const answer = {
     token: token.text,
     expires_at: token.expiresAt.toISOString(),
@@ -142,7 +151,7 @@ async function postStatus({ values, authorization, body }: Call, world: World): 
   const token = tokenOf(authorization);
   if (!world.auth.isKnown(token)) return refusal(401, "Bad credentials");
   if (!repository) return refusal(404, "Not Found");
-  if (!world.auth.allows(token, repository.id, ["statuses", "write"])) {
+  if (!world.auth.allows(token, repository, ["statuses", "write"])) {
     return refusal(403, "Resource not accessible by integration");
   }
   const { sha = "" } = values;

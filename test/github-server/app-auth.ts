@@ -1,6 +1,7 @@
 import { type KeyObject, randomBytes, verify } from "node:crypto";
 
 export interface TokenScope {
+  readonly installationId: string;
   /** Absent: all of the installation. */
   readonly repositoryIds: readonly string[] | undefined;
   readonly permissions: Readonly<Record<string, string>>;
@@ -46,10 +47,17 @@ export function createAppAuth({ appId, publicKey }: { appId: string; publicKey: 
     get tokens(): readonly IssuedToken[] {
       return [...issued.values()];
     },
+    /** The installation that a token was given for, while it is good. */
+    installationOf: (token: string | undefined) => good(token)?.installationId,
     /** Whether a token exists that reaches a repository with a permission. */
-    allows(token: string | undefined, repositoryId: string, [permission, level]: readonly [string, string]): boolean {
+    allows(
+      token: string | undefined,
+      repository: { readonly id: string; readonly installationId: string },
+      [permission, level]: readonly [string, string],
+    ): boolean {
       const known = good(token);
-      if (!known || (known.repositoryIds && !known.repositoryIds.includes(repositoryId))) return false;
+      if (known?.installationId !== repository.installationId) return false;
+      if (known.repositoryIds && !known.repositoryIds.includes(repository.id)) return false;
       return levels.indexOf(known.permissions[permission] ?? "") >= levels.indexOf(level);
     },
     isKnown: (token: string | undefined) => good(token) !== undefined,

@@ -80,7 +80,7 @@ function writable(call: Call, world: World): StoredRepository | Answer {
   if (!world.auth.isKnown(token)) return refusal(401, "Bad credentials");
   const repository = repositoryOf(call.values, world);
   if (!repository) return refusal(404, "Not Found");
-  const allowed = world.auth.allows(token, repository.id, ["checks", "write"]);
+  const allowed = world.auth.allows(token, repository, ["checks", "write"]);
   return allowed ? repository : refusal(403, "Resource not accessible by integration");
 }
 

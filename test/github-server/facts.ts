@@ -56,7 +56,8 @@ function showInstallation({ values, authorization }: Call, world: World): Answer
   if (!world.auth.isApp(authorization)) return refusal(401, "A JSON web token could not be decoded");
   const repository = repositoryOf(values, world);
   if (!repository || world.unselected.has(repository.id)) return refusal(404, "Not Found");
-  const suspended = world.suspendedAt?.toISOString() ?? null;
-  const body = { ...exampleOf("installation"), id: Number(world.installationId), suspended_at: suspended };
+  const installation = world.installations.find(repository.installationId);
+  const suspended = installation?.suspendedAt?.toISOString() ?? null;
+  const body = { ...exampleOf("installation"), id: Number(repository.installationId), suspended_at: suspended };
   return { status: 200, body };
 }

@@ -13,9 +13,6 @@ export interface Limits {
 type Headers = Readonly<Record<string, string>>;
 
 export interface Gatekeeper {
-  limits: Limits;
-  /** Refusals so far, each with its reason. */
-  readonly refusals: readonly string[];
   /** Lets a call in, or tells the refusal. */
   enter(call: { isWrite: boolean }): { message: string; headers: Headers } | undefined;
   /** A call was answered. */
@@ -24,8 +21,16 @@ export interface Gatekeeper {
   headers(): Headers;
 }
 
-export function createGatekeeper(): Gatekeeper {
-  const refusals: string[] = [];
+/** Creates the gatekeeper of an installation. @param options.refusals gets the reason of each refusal */
+export function createGatekeeper({
+  id,
+  limits: limitsNow,
+  refusals,
+}: {
+  id: string;
+  limits: () => Limits;
+  refusals: string[];
+}): Gatekeeper {
   const writes: number[] = [];
   let hour = { from: 0, calls: 0 };
   let answeredAt = 0;
@@ -46,7 +51,7 @@ export function createGatekeeper(): Gatekeeper {
     const seconds = limits.retryAfterSeconds;
     const headers: Headers = seconds === undefined ? {} : { "retry-after": String(seconds) };
     if (isOverQuota(limits, now)) {
-      return { message: "API rate limit exceeded for installation ID 1087.", headers: keeper.headers() };
+      return { message: `API rate limit exceeded for installation ID ${id}.`, headers: keeper.headers() };
     }
     if (!isWrite) return undefined;
     if (limits.pauseMs !== undefined && now - answeredAt < limits.pauseMs) {
@@ -56,10 +61,8 @@ export function createGatekeeper(): Gatekeeper {
   };
 
   const keeper: Gatekeeper = {
-    limits: {},
-    refusals,
     enter(call) {
-      const refusal = refusalOf(keeper.limits, call);
+      const refusal = refusalOf(limitsNow(), call);
       if (refusal) refusals.push(refusal.message);
       return refusal;
     },
@@ -67,7 +70,7 @@ export function createGatekeeper(): Gatekeeper {
       if (isWrite) answeredAt = Date.now();
     },
     headers() {
-      const { quota } = keeper.limits;
+      const { quota } = limitsNow();
       if (!quota) return {};
       return {
         "x-ratelimit-limit": String(quota.max),

@@ -3,12 +3,13 @@ import { type createAppAuth, tokenOf } from "./app-auth.ts";
 import type { CheckBoard } from "./checks.ts";
 import type { createFaults } from "./faults.ts";
 import type { Hook } from "./hook.ts";
-import type { Gatekeeper } from "./limits.ts";
+import type { Installations } from "./installations.ts";
 import type { Registration } from "./registered-app.ts";
 import type { StatusBoard } from "./statuses.ts";
 
 export interface StoredRepository {
   readonly id: string;
+  readonly installationId: string;
   readonly owner: string;
   readonly name: string;
   readonly private: boolean;
@@ -28,14 +29,11 @@ export interface StoredPull {
 
 /** All that this GitHub knows. */
 export interface World {
-  readonly installationId: string;
+  readonly installations: Installations;
   readonly auth: ReturnType<typeof createAppAuth>;
   readonly repositories: Map<string, StoredRepository>;
   readonly statuses: StatusBoard;
   readonly checks: CheckBoard;
-  readonly gatekeeper: Gatekeeper;
-  /** What the installation lets the App do; undefined: everything. */
-  granted: Readonly<Record<string, "read" | "write">> | undefined;
   /** Ids of repositories by the `owner/name`, in lower case, that they had before. */
   readonly moved: Map<string, string>;
   readonly faults: ReturnType<typeof createFaults>;
@@ -49,7 +47,6 @@ export interface World {
   readonly writers: Set<string>;
   /** Ids of repositories that the App was not installed on. */
   readonly unselected: Set<string>;
-  suspendedAt: Date | undefined;
   readonly registration: Registration;
 }
 
@@ -82,7 +79,7 @@ export function isReadable(
   repository: StoredRepository,
   { authorization, permission }: { authorization: string | undefined; permission: string },
 ): boolean {
-  return !repository.private || auth.allows(tokenOf(authorization), repository.id, [permission, "read"]);
+  return !repository.private || auth.allows(tokenOf(authorization), repository, [permission, "read"]);
 }
 
 /** The repository that a call's path names. */

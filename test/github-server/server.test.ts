@@ -38,8 +38,8 @@ async function call(github: GithubServer, path: string, { token = "", body }: { 
   };
 }
 
-async function tokenFor(github: GithubServer, scope: object): Promise<string> {
-  const path = `/app/installations/${github.installationId}/access_tokens`;
+async function tokenFor(github: GithubServer, scope: object, id = github.installationId): Promise<string> {
+  const path = `/app/installations/${id}/access_tokens`;
   return String((await call(github, path, { token: jwt(github), body: scope })).body.token);
 }
 
@@ -84,6 +84,30 @@ test("a token reaches only its repository and its permission", async () => {
   github.limitTokens(-1);
   const ended = await tokenFor(github, { repository_ids: [Number(two.id)], permissions: { statuses: "write" } });
   expect((await call(github, `/repos/o/two/statuses/${two.sha}`, { token: ended, body })).status).toBe(401);
+});
+
+test("a token of one installation reaches nothing of another, and each has limits of its own", async () => {
+  const github = await started();
+  const other = github.install("Bob");
+  const [one, two] = [await github.createRepository("alice", "r"), await github.createRepository("bob", "r")];
+  const foreign = { token: jwt(github), body: { repository_ids: [Number(one.id)] } };
+  expect((await call(github, `/app/installations/${other}/access_tokens`, foreign)).status).toBe(422);
+  const [alices, bobs] = [
+    await tokenFor(github, { permissions: { statuses: "write" } }),
+    await tokenFor(github, { permissions: { statuses: "write" } }, other),
+  ];
+  github.limit({ quota: { max: 1, hourMs: 3600_000 } });
+  const post = (place: string, token: string) => call(github, place, { token, body: { state: "pending" } });
+  expect((await post(`/repos/alice/r/statuses/${one.sha}`, bobs)).status).toBe(403);
+  expect((await post(`/repos/alice/r/statuses/${one.sha}`, alices)).status).toBe(201);
+  expect((await post(`/repos/bob/r/statuses/${two.sha}`, bobs)).body.message).toContain(`installation ID ${other}`);
+  github.limit({});
+  expect((await post(`/repos/bob/r/statuses/${two.sha}`, bobs)).status).toBe(201);
+  github.suspend(true, other);
+  const path = (id: string) => `/app/installations/${id}/access_tokens`;
+  expect((await call(github, path(other), { token: jwt(github), body: {} })).status).toBe(403);
+  expect((await call(github, path(github.installationId), { token: jwt(github), body: {} })).status).toBe(201);
+  expect((await call(github, "/repos/bob/r/installation", { token: jwt(github) })).body.id).toBe(Number(other));
 });
 
 test("a private repository hides from who has no token, a public one shows itself", async () => {

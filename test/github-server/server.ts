@@ -8,7 +8,8 @@ import { type Checks, createCheckBoard } from "./checks.ts";
 import { pushPayload, type SignedDelivery, signDelivery } from "./deliveries.ts";
 import { createFaults, type PlannedFault } from "./faults.ts";
 import { createHook, type Hook } from "./hook.ts";
-import { createGatekeeper, type Limits } from "./limits.ts";
+import { createInstallations } from "./installations.ts";
+import type { Limits } from "./limits.ts";
 import { listen, shut } from "./listening.ts";
 import type { StoredPull, StoredRepository, World } from "./operation.ts";
 import { createRegistration, type Registration } from "./registered-app.ts";
@@ -22,7 +23,10 @@ export interface GithubServer extends AsyncDisposable {
   /** The form of GitHub Enterprise Server: `URL/api/v3`. */
   readonly apiUrl: string;
   readonly appId: string;
+  /** The installation of every account that has none of its own. */
   readonly installationId: string;
+  /** Installs the App on an account by itself, before that has repositories. @returns the installation's id */
+  install(account: string): string;
   /** The App's private key as GitHub's download has it (PKCS#1). */
   readonly privateKeyPem: string;
   readonly webhookSecret: string;
@@ -32,7 +36,7 @@ export interface GithubServer extends AsyncDisposable {
   readonly refusals: readonly string[];
   /** Sets limits, which nobody is held to before. */
   limit(limits: Limits): void;
-  /** Lets the App do this and nothing else. */
+  /** Lets the App do this and nothing else where it has no installation of its own. */
   grant(permissions: Readonly<Record<string, "read" | "write">>): void;
   /** Gives a repository another name; calls under the old one are sent on. */
   rename(owner: string, name: string, newName: string): void;
@@ -60,14 +64,14 @@ export interface GithubServer extends AsyncDisposable {
   readonly writers: Set<string>;
   /** Ids of repositories that the App is not installed on. */
   readonly unselected: Set<string>;
-  /** Suspends the App's installation, or ends that. */
-  suspend(suspended: boolean): void;
+  /** Suspends an installation of the App, by its id or else the common one, or ends that. */
+  suspend(suspended: boolean, installationId?: string): void;
   /** Lets calls of the API fail that are still to come. */
   failNext(fault: PlannedFault): void;
   /** The folder that the bare repositories lie in: `OWNER/NAME.git`. */
   readonly folder: string;
   /** Gives a token without being asked over HTTP. */
-  issueToken(scope: TokenScope): string;
+  issueToken(scope: Omit<TokenScope, "installationId">): string;
   /** The tokens that it gave and that are good. */
   readonly issued: readonly TokenScope[];
   /** Forgets what broke the description so far, where a test meant to. */
@@ -121,14 +125,13 @@ export async function startGithubServer(
   const { privateKey, publicKey } = newKeyPair();
   const appId = "12345";
   const webhookSecret = options.webhookSecret ?? randomUUID();
+  const installations = createInstallations();
   const world: World = {
-    installationId: "1087",
+    installations,
     auth: createAppAuth({ appId, publicKey: createPublicKey(publicKey) }),
     repositories: new Map(),
     statuses: createStatusBoard(),
     checks: createCheckBoard(),
-    gatekeeper: createGatekeeper(),
-    granted: undefined,
     moved: new Map(),
     faults: createFaults(),
     violations: [],
@@ -137,7 +140,6 @@ export async function startGithubServer(
     pulls: [],
     writers: new Set(),
     unselected: new Set(),
-    suspendedAt: undefined,
     registration: createRegistration({ appId, privateKeyPem: privateKey, webhookSecret }),
   };
   const server = createServer((request, response) => {
@@ -157,17 +159,18 @@ export async function startGithubServer(
     url,
     apiUrl: `${url}/api/v3`,
     appId,
-    installationId: world.installationId,
+    installationId: installations.common.id,
+    install: (account) => installations.add(account).id,
     privateKeyPem: privateKey,
     webhookSecret,
     statuses: world.statuses,
     checks: world.checks,
-    refusals: world.gatekeeper.refusals,
+    refusals: installations.refusals,
     limit(limits) {
-      world.gatekeeper.limits = limits;
+      installations.limits = limits;
     },
     grant(permissions) {
-      world.granted = permissions;
+      installations.common.granted = permissions;
     },
     rename(owner, name, newName) {
       const repository = repositoryOf(world, owner, name);
@@ -200,19 +203,20 @@ export async function startGithubServer(
     },
     writers: world.writers,
     unselected: world.unselected,
-    suspend(suspended) {
-      world.suspendedAt = suspended ? new Date() : undefined;
+    suspend(suspended, id = installations.common.id) {
+      const installation = installations.find(id);
+      if (installation) installation.suspendedAt = suspended ? new Date() : undefined;
     },
     failNext: (fault) => world.faults.plan(fault),
     folder: root,
-    issueToken: (scope) => world.auth.issue(scope).text,
+    issueToken: (scope) => world.auth.issue({ ...scope, installationId: installations.common.id }).text,
     get issued() {
       return world.auth.tokens;
     },
     forgive: () => void world.violations.splice(0),
     revokeTokens: () => world.auth.revokeAll(),
     pushPayload({ owner, name, ...commit }) {
-      return pushPayload({ ...repositoryOf(world, owner, name), ...commit, url, installationId: world.installationId });
+      return pushPayload({ ...repositoryOf(world, owner, name), ...commit, url });
     },
     sign,
     deliver: (address, payload, event) => fetch(address, { method: "POST", ...copy(sign(payload, event)) }),
@@ -229,7 +233,16 @@ async function addRepository(
   const id = String(186_853_002 + world.repositories.size);
   await initRepository(folder, branch);
   const sha = await commitTo(folder, { branch, files, message: "first" });
-  const stored: StoredRepository = { id, owner, name, private: rest.private ?? false, defaultBranch: branch, folder };
+  const installationId = world.installations.ofAccount(owner).id;
+  const stored: StoredRepository = {
+    id,
+    installationId,
+    owner,
+    name,
+    private: rest.private ?? false,
+    defaultBranch: branch,
+    folder,
+  };
   world.repositories.set(`${owner}/${name}`.toLowerCase(), stored);
   return { owner, name, id, sha, cloneUrl: `${url}/${owner}/${name}.git` };
 }
