@@ -28,7 +28,7 @@ export interface PlannedFunction {
   /** Paths of files by the ids under which a Dockerfile mounts them; none of a push. */
   readonly buildSecrets: Readonly<Record<string, string>>;
   readonly platforms: readonly string[];
-  /** How it shall run, with the template's fprocess where it has none of its own. */
+  /** How it shall run, with the template's fprocess where it has none of its own; stored with the plan for whoever deploys. */
   readonly deployment: Deployment;
 }
 

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { expect, inject, test } from "vitest";
+import { ask } from "../database/scratch.ts";
 import { createInstallation, digestOf, owner, stackOf } from "./serving.ts";
 
 /** Each image bears the moment of its build: whoever builds it again without need gets another digest. */
@@ -32,6 +33,63 @@ test.for([
   expect(Object.values(ended).map((text) => text.split(":")[0])).toEqual(["success", "success", "success"]);
   const after = await digestOf("alice/fns-one", `1-main-${sha.slice(0, 7)}`);
   if (state === "success") expect(after).toBe(before);
+});
+
+/** However the engine wraps what it keeps. */
+function deploymentIn(record: string): unknown {
+  let found: unknown;
+  JSON.parse(record, (key, value) => {
+    if (key === "deployment") found = value;
+    return value;
+  });
+  return found;
+}
+
+test("what running a function needs is kept with its push, and is there after a restart", async () => {
+  await using installation = await createInstallation();
+  const { github, settings } = installation;
+  const { "one/Dockerfile": dockerfile = "" } = stackOf({ one: slow });
+  const deployment = `{lang: dockerfile, handler: ./one, image: one:1, fprocess: ./run, secrets: [key], readonly_root_filesystem: true,
+    environment: {A: 1.10, B: inline}, environment_file: [env.yml], limits: {memory: 128Mi, cpu: 100m}, requests: {cpu: 50m},
+    labels: {com.openfaas.scale.zero: "false"}, annotations: {topic: cron}}`;
+  const files = {
+    "stack.yml": `provider: {name: openfaas, gateway: "https://gateway.example"}\nfunctions:\n  one: ${deployment}\n`,
+    "env.yml": "environment: {B: from the file}\n",
+    "one/Dockerfile": dockerfile,
+  };
+  const { sha } = await github.createRepository(owner, "fns", { files, branch: "main" });
+  const first = await installation.start();
+  const building = github.statuses.until(({ latest }) => latest(sha).has("one"));
+  const guid = "72d3162e-cc78-11e3-81ab-4c9367dc0959";
+  await installation.push(first, { sha, branch: "main", guid });
+  await building;
+  await first.end("SIGKILL");
+  await installation.start();
+  expect((await installation.ended(sha)).one).toMatch(/^success: /);
+
+  const kept = async (sql: string, id: string) =>
+    String(Object.values((await ask(settings.DATABASE_URL ?? "", sql, [id]))[0] ?? {})[0]);
+  const plan = await kept(
+    "select output from dbos.operation_outputs where workflow_uuid = $1 and function_name = 'plan'",
+    guid,
+  );
+  const story = await kept("select inputs from dbos.workflow_input where workflow_uuid = $1", `${guid}/one`);
+  expect(plan).toContain('"gateway":"https://gateway.example"');
+  for (const record of [plan, story]) {
+    expect(deploymentIn(record)).toEqual({
+      fprocess: "./run",
+      namespace: "",
+      environment: { A: "1.10", B: "from the file" },
+      environmentFiles: [],
+      secrets: ["alice-key"],
+      constraints: [],
+      labels: { "com.openfaas.scale.zero": "false" },
+      annotations: { topic: "cron" },
+      limits: { memory: "128Mi", cpu: "100m" },
+      requests: { memory: "", cpu: "50m" },
+      readonlyRootFilesystem: true,
+    });
+  }
 });
 
 test("a server that is killed right after it answered 202 has lost nothing", async () => {
