@@ -38,13 +38,15 @@ export interface GcRule {
 
 const limitMs = 10_000;
 const snapshotterLabel = "org.mobyproject.buildkit.worker.snapshotter";
+/** There is none of this name: a daemon says so as soon as it has granted all else. Of no frontend at all some say nothing. */
+const frontend = "of-builder-asks";
 const knownEntitlements = ["network.host", "security.insecure", "device"];
 
 /**
  * Asks a daemon for all that it tells of itself. Which entitlements it grants it does not tell: it is asked for a build
- * of nothing with each.
- * @throws BuilderError `buildkit_unreachable`, `buildkit_refused`, `build_cancelled`, `setting_invalid`, or what a build
- *   of nothing fails with for any other reason
+ * with each that comes to nothing.
+ * @throws BuilderError `buildkit_unreachable`, `buildkit_refused`, `build_cancelled`, `setting_invalid`, or what
+ *   that build fails with for any other reason
  */
 export async function inspectDaemon(
   address: string,
@@ -97,11 +99,11 @@ function workerFacts({ platforms, labels, gcPolicy }: WorkerRecord): WorkerFacts
 async function isGranted(endpoint: Endpoint, name: string, signal: AbortSignal): Promise<boolean> {
   const session = openSession(endpoint, new Map([createHealth()]), { sharedKey: "" });
   try {
-    const request = { ref: createId(), session: session.id, entitlements: [name], cache: {} };
+    const request = { ref: createId(), session: session.id, frontend, entitlements: [name], cache: {} };
     const limit = AbortSignal.any([signal, session.lost, AbortSignal.timeout(limitMs)]);
     const progress = createProgress(() => undefined);
     const end = await runSolve(endpoint, SolveRequest.fromPartial(request), { progress, signal: limit });
-    if (end.ok) return true;
+    if (end.ok || end.failure.message.includes(`invalid frontend: ${frontend}`)) return true;
     if (/not allowed|unknown entitlement|invalid entitlement/u.test(end.failure.message)) return false;
     if (signal.aborted) throw describeAbort(signal);
     if (limit.aborted) throw describeUnreachable(endpoint.address, limit.reason);
