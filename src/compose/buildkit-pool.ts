@@ -1,7 +1,8 @@
 import { type BuildkitPool, createBuildkitPool } from "../buildkit/pool.ts";
-import type { Config } from "../config.ts";
+import type { Config, Given } from "../config.ts";
 import type { Log } from "../log.ts";
-import { engineSocket } from "./docker-host.ts";
+import type { FoundBuildkit } from "../parts/find-buildkit.ts";
+import { dockerHost } from "./docker-host.ts";
 
 const engineLimitMs = 5000;
 
@@ -25,20 +26,34 @@ export function createPool(
   });
 }
 
-/** The address of this machine's Docker engine, whose BuildKit serves where there is no other and it is new enough. */
+/** The settings to reach a BuildKit that was found: to a person's Docker engine Docker's own tools know the way. */
+export function settingsFor(config: Config, { from }: Pick<FoundBuildkit, "from">, environment: Given): Config {
+  if (from !== "engine") return config;
+  const { ca, cert, key } = dockerHost(environment).tls ?? {};
+  return {
+    ...config,
+    buildkitTlsCa: ca,
+    buildkitTlsCert: cert,
+    buildkitTlsKey: key,
+    buildkitTlsServerName: undefined,
+  };
+}
+
+/** The address of the person's Docker engine, whose BuildKit serves where there is no other and it is new enough. */
 export async function findEngine(
   config: Config,
-  { log, signal }: { log: Log; signal: AbortSignal },
+  { environment, log, signal }: { environment: Given; log: Log; signal: AbortSignal },
 ): Promise<string | undefined> {
-  const pool = createPool(config, { addresses: engineSocket, log });
+  await using parts = new AsyncDisposableStack();
   try {
+    const { address } = dockerHost(environment);
+    const settings = settingsFor(config, { from: "engine" }, environment);
+    const pool = parts.adopt(createPool(settings, { addresses: address, log }), (opened) => opened.close());
     await pool.check({ signal: AbortSignal.any([signal, AbortSignal.timeout(engineLimitMs)]) });
-    return engineSocket;
+    return address;
   } catch (error) {
     signal.throwIfAborted();
-    log.debug({ docker: engineSocket, err: error }, "no Docker engine that can build");
+    log.debug({ err: error }, "no Docker engine that can build");
     return undefined;
-  } finally {
-    pool.close();
   }
 }

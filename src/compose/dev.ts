@@ -8,7 +8,7 @@ import { pushBaseImage } from "../parts/base-image.ts";
 import { defaultAddresses, type FoundBuildkit, findBuildkit } from "../parts/find-buildkit.ts";
 import { findProgram } from "../parts/find-program.ts";
 import { startRegistry } from "../parts/registry-server.ts";
-import { findEngine } from "./buildkit-pool.ts";
+import { findEngine, settingsFor } from "./buildkit-pool.ts";
 import { toolsFolder } from "./local-build.ts";
 import { startService } from "./service.ts";
 
@@ -56,7 +56,7 @@ export async function startDev(config: Config, options: DevOptions): Promise<Dev
   const secrets = await provideSecrets(config, data);
   const service = await startService(
     {
-      ...config,
+      ...settingsFor(config, buildkit, options.surroundings.environment),
       dataFolder: data,
       listenHost: "127.0.0.1",
       buildkitUrl: buildkit.address,
@@ -121,7 +121,7 @@ async function provideBuildkit(
     folder: join(data, "buildkit"),
     mirror,
     insecureRegistries: [mirror],
-    findEngine: () => findEngine(config, { log, signal }),
+    findEngine: () => findEngine(config, { environment: surroundings.environment, log, signal }),
     log,
     signal,
   });

@@ -4,7 +4,7 @@ import type { Given } from "../config.ts";
 import { BuilderError } from "../errors.ts";
 
 /** Where a Docker engine of this machine listens. */
-export const engineSocket = "docker:///var/run/docker.sock";
+const engineSocket = "docker:///var/run/docker.sock";
 
 /**
  * Finds the Docker engine that a person uses, by the variables of Docker's own tools: DOCKER_HOST, and for TCP

@@ -134,10 +134,11 @@ function createLateBuildkit(around: BuildSurroundings): LateBuildkit {
   return {
     async open() {
       const daemon = parts.use(await provideBuildkit(around));
-      const { createPool } = await import("./buildkit-pool.ts");
-      const { config, log, signal } = around;
+      const { createPool, settingsFor } = await import("./buildkit-pool.ts");
+      const { config, surroundings, log, signal } = around;
+      const settings = settingsFor(config, daemon, surroundings.environment);
       // How many run at a time is the command's to say.
-      client = createPool(config, { addresses: daemon.address, slots: Number.POSITIVE_INFINITY, log });
+      client = createPool(settings, { addresses: daemon.address, slots: Number.POSITIVE_INFINITY, log });
       parts.adopt(client, (opened) => opened.close());
       await client.check({ signal });
     },
@@ -218,6 +219,7 @@ export async function rules(
 
 async function provideBuildkit({ config, surroundings, log, signal }: BuildSurroundings): Promise<FoundBuildkit> {
   const { defaultAddresses, findBuildkit } = await import("../parts/find-buildkit.ts");
+  const { environment } = surroundings;
   return findBuildkit({
     given: config.buildkitUrl,
     defaults: defaultAddresses(surroundings.runtimeFolder),
@@ -225,7 +227,7 @@ async function provideBuildkit({ config, surroundings, log, signal }: BuildSurro
     toolsFolder,
     folder: join(config.dataFolder, "buildkit"),
     insecureRegistries: [],
-    findEngine: async () => (await import("./buildkit-pool.ts")).findEngine(config, { log, signal }),
+    findEngine: async () => (await import("./buildkit-pool.ts")).findEngine(config, { environment, log, signal }),
     log,
     signal,
   });

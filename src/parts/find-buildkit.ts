@@ -6,9 +6,9 @@ import { findProgram } from "./find-program.ts";
 
 /** Where BuildKit comes from: one that runs already, or one that we started and that `stop` ends. */
 export interface FoundBuildkit extends AsyncDisposable {
-  /** `unix:///PATH` or `tcp://HOST:PORT` */
+  /** `unix:///PATH` or `tcp://HOST:PORT`; of a Docker engine `docker:///PATH` or `docker://HOST:PORT` */
   readonly address: string;
-  readonly from: "given" | "running" | "started";
+  readonly from: "given" | "running" | "started" | "engine";
   stop(): Promise<void>;
 }
 
@@ -18,7 +18,7 @@ export interface FindBuildkitOptions
   readonly given?: string | undefined;
   /** Addresses at which a buildkitd of this machine may run. A socket counts only when somebody answers there. */
   readonly defaults: readonly string[];
-  /** The address of a Docker engine of this machine that can build, asked for where no buildkitd can be started. */
+  /** The address of the person's Docker engine, if it can build, asked for where no buildkitd can be started. */
   readonly findEngine?: () => Promise<string | undefined>;
   /** The variable PATH. */
   readonly path: string;
@@ -45,7 +45,7 @@ export async function findBuildkit(options: FindBuildkitOptions): Promise<FoundB
   const programs = await findPrograms(options);
   if (programs instanceof BuilderError) {
     const engine = await options.findEngine?.();
-    if (engine !== undefined) return notOurs(engine, "running");
+    if (engine !== undefined) return notOurs(engine, "engine");
     throw programs;
   }
   const { address, stop } = await startBuildkitd({ ...options, ...programs });
@@ -61,7 +61,7 @@ export function defaultAddresses(runtimeFolder: string | undefined): readonly st
   return folders.map((folder) => `unix://${folder}/buildkit/buildkitd.sock`);
 }
 
-function notOurs(address: string, from: "given" | "running"): FoundBuildkit {
+function notOurs(address: string, from: Exclude<FoundBuildkit["from"], "started">): FoundBuildkit {
   const stop = async () => {};
   return { address, from, stop, [Symbol.asyncDispose]: stop };
 }

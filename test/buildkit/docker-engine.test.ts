@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -10,8 +10,11 @@ import { parseAddress } from "../../src/buildkit/address.ts";
 import { createBuildkit } from "../../src/buildkit/client.ts";
 import { finishInEngine } from "../../src/buildkit/engine-image.ts";
 import { openImageLoad } from "../../src/buildkit/engine-load.ts";
+import { inspectDaemon } from "../../src/buildkit/inspect-daemon.ts";
 import type { BuildRequest } from "../../src/buildkit/solve-request.ts";
 import type { TlsFiles } from "../../src/buildkit/tls-files.ts";
+import { createPool, findEngine, settingsFor } from "../../src/compose/buildkit-pool.ts";
+import { readConfig } from "../../src/config.ts";
 import { createLog } from "../../src/log.ts";
 import type { BuildEvent } from "../../src/model/build-event.ts";
 import { startChild } from "../../src/parts/child.ts";
@@ -43,6 +46,10 @@ beforeAll(async () => {
   const server = await createCertificate(folder, { name: "server", names: ["IP:127.0.0.1"], authority });
   const client = await createCertificate(folder, { name: "client", names: ["DNS:client"], authority });
   tls = { ca: authority.cert, ...client };
+  // Under the names that Docker's own tools look for.
+  await copyFile(authority.cert, join(folder, "ca.pem"));
+  await copyFile(client.cert, join(folder, "cert.pem"));
+  await copyFile(client.key, join(folder, "key.pem"));
   port = await freePort();
   parts.use(await startEngine({ ca: authority.cert, ...server }));
 });
@@ -114,6 +121,41 @@ test("of-builder build takes an engine for its BuildKit, and pushes by it", asyn
   }
   const stored = await readDigest(image, { insecure: true, credentials: async () => undefined, signal });
   expect(stored).toMatch(/^sha256:/);
+});
+
+test("an engine tells what it is, and grants what it may", async () => {
+  const facts = await inspectDaemon(`docker://${socket}`, { signal });
+  expect(facts).toMatchObject({
+    workers: [{ platforms: expect.arrayContaining([expect.stringMatching(/^linux\//)]) }],
+  });
+  expect(facts.entitlements).toEqual(["network.host"]);
+});
+
+test.for([
+  ["nothing but a socket", () => ({ DOCKER_HOST: `unix://${socket}` })],
+  [
+    "TLS on a port",
+    () => ({ DOCKER_HOST: `tcp://127.0.0.1:${port}`, DOCKER_TLS_VERIFY: "1", DOCKER_CERT_PATH: folder }),
+  ],
+] as const)("where there is no other BuildKit the engine of DOCKER_HOST builds: %s", async ([door, environmentOf]) => {
+  const config = readConfig({ buildkit_force: "true" });
+  const environment = environmentOf();
+  const address = (await findEngine(config, { environment, log, signal })) ?? "";
+  expect(address).toBe(environment.DOCKER_HOST.replace(/^\w+:/, "docker:"));
+  const settings = settingsFor(config, { from: "engine" }, environment);
+  const pool = createPool(settings, { addresses: address, log });
+  const name = `of-builder.example/found:${door.replaceAll(" ", "-")}`;
+  const image = { names: [name], push: false, insecure: false };
+  const { digest } = await pool.build({ context: context(), image }, { signal, onEvent: () => undefined });
+  pool.close();
+  expect(JSON.parse(await ask("GET", `/images/${name}/json`)).Id).toBe(digest);
+});
+
+test.for([
+  ["is not there", { DOCKER_HOST: "unix:///nowhere/docker.sock" }],
+  ["is named in a way of which only Docker's own tools know", { DOCKER_HOST: "ssh://somewhere" }],
+] as const)("an engine of DOCKER_HOST that %s is none", async ([, environment]) => {
+  expect(await findEngine(readConfig({}), { environment, log, signal })).toBeUndefined();
 });
 
 test("what another BuildKit builds is loaded into the engine of DOCKER_HOST, and what the engine builds into its store", async () => {

@@ -52,7 +52,7 @@ test("where nothing can be started a Docker engine is taken, if there is one tha
   const engine = "docker:///var/run/docker.sock";
   expect(await findBuildkit({ ...poor, findEngine: async () => engine })).toMatchObject({
     address: engine,
-    from: "running",
+    from: "engine",
   });
   const none = findBuildkit({ ...poor, findEngine: async () => undefined });
   await expect(none).rejects.toMatchObject({ code: "tool_missing" });
