@@ -36,7 +36,14 @@ function writeCommand(): void {
 
 function writePackage(): void {
   const { scripts: _scripts, devDependencies: _tools, allowScripts: _allowed, ...kept } = packageJson;
-  const door = { types: "./src/compose/builder.d.ts", default: "./src/compose/builder.js" };
-  const published = { ...kept, exports: { ".": door, "./package.json": "./package.json" } };
+  const doors = Object.entries(packageJson.exports).map(([name, file]) => [name, door(file)]);
+  const published = { ...kept, exports: Object.fromEntries(doors) };
   writeFileSync(join(target, "package.json"), `${JSON.stringify(published, undefined, 2)}\n`);
+}
+
+/** What stands for a file of ours in the package. */
+function door(file: string): unknown {
+  if (!file.endsWith(".ts")) return file;
+  const name = file.replace(/\.ts$/u, "");
+  return { types: `${name}.d.ts`, default: `${name}.js` };
 }

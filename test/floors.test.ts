@@ -17,6 +17,15 @@ const hands = [
   "remote/",
 ];
 
+/** The BuildKit client can be used alone: it takes along how errors are told, what a context and an event are, and no more. */
+const clientNouns = [
+  "errors.ts",
+  "model/build-event.ts",
+  "model/context.ts",
+  "model/line-excerpt.ts",
+  "model/warning-lines.ts",
+];
+
 /** What each room may import beside itself; type imports count. The first room whose name fits counts. */
 const floors: Record<string, readonly string[]> = {
   "errors.ts": [],
@@ -24,6 +33,7 @@ const floors: Record<string, readonly string[]> = {
   config: ["errors.ts"],
   "model/": ["errors.ts"],
   ...Object.fromEntries(hands.map((room) => [room, hand])),
+  "buildkit/": clientNouns,
   "pipeline/": ["model/", "errors.ts"],
   "jobs/": ["pipeline/", "model/", "errors.ts", "log.ts"],
   "server/": ["pipeline/", "github/webhook.ts", "model/", "errors.ts", "log.ts"],
@@ -58,6 +68,15 @@ test.for(files)("%s imports only what its floor allows", (file) => {
   const room = Object.keys(floors).find((name) => file.startsWith(name));
   expect(room, "every file belongs to a room of the table").toBeDefined();
   expect(importsOf(file).filter((name) => !isAllowed(name, { file, room: room ?? "" }))).toEqual([]);
+});
+
+test("the BuildKit client brings nothing along but what it may import, and how lines are cleaned", () => {
+  const found = new Set(files.filter((file) => file.startsWith("buildkit/")));
+  for (const file of found) {
+    for (const name of importsOf(file)) if (name.startsWith(".")) found.add(normalize(join(dirname(file), name)));
+  }
+  const brought = [...found].filter((file) => !file.startsWith("buildkit/"));
+  expect(brought.sort()).toEqual([...clientNouns, "model/terminal-text.ts"].sort());
 });
 
 test("the table has no room that may import itself through others", () => {

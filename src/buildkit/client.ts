@@ -3,13 +3,12 @@
  * lie on this side and are asked for through a session. It knows nothing of what the images are for.
  */
 import { BuilderError } from "../errors.ts";
-import type { Log } from "../log.ts";
 import type { BuildEvent } from "../model/build-event.ts";
 import { parseAddress } from "./address.ts";
 import { describeAbort } from "./call-error.ts";
 import { askVersion, checkVersion } from "./daemon-version.ts";
 import { joinSignals } from "./joined-signal.ts";
-import { type BuildResult, runOneBuild } from "./one-build.ts";
+import { type BuildResult, type ClientLog, runOneBuild } from "./one-build.ts";
 import type { BuildRequest } from "./solve-request.ts";
 import type { TlsFiles } from "./tls-files.ts";
 
@@ -42,14 +41,17 @@ export interface BuildkitOptions {
   readonly tls?: TlsFiles | undefined;
   /** Accepts a daemon that is older than the security floor. */
   readonly force?: boolean;
-  readonly log: Log;
+  /** Says nothing where absent. */
+  readonly log?: ClientLog;
 }
+
+const silent: ClientLog = { debug() {}, info() {}, warn() {} };
 
 /**
  * Creates a client. Nothing is connected yet.
  * @throws BuilderError `setting_invalid` where the address is none
  */
-export function createBuildkit({ address, tls, force = false, log }: BuildkitOptions): Buildkit {
+export function createBuildkit({ address, tls, force = false, log = silent }: BuildkitOptions): Buildkit {
   const endpoint = parseAddress(address, { tls });
   const closed = new AbortController();
   let isChecked = false;

@@ -1,4 +1,3 @@
-import type { Log } from "../log.ts";
 import type { BuildEvent } from "../model/build-event.ts";
 import type { Context } from "../model/context.ts";
 import type { Endpoint } from "./address.ts";
@@ -32,12 +31,19 @@ export interface BuildResult {
   readonly response: Readonly<Record<string, string>>;
 }
 
+/** What a client tells of its own doings: fields first, then a sentence. */
+export interface ClientLog {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
 interface Build {
   readonly endpoint: Endpoint;
   readonly request: BuildRequest;
   readonly signal: AbortSignal;
   readonly onEvent: (event: BuildEvent) => void;
-  readonly log: Log;
+  readonly log: ClientLog;
 }
 
 /** Runs one build on one daemon, with a session of its own. Errors are those of the client's `build`. */

@@ -1,9 +1,9 @@
 import { BuilderError, messageOf } from "../errors.ts";
-import type { Log } from "../log.ts";
 import { type Endpoint, parseAddress } from "./address.ts";
 import { describeUnreachable } from "./call-error.ts";
 import { type Buildkit, createBuildkit } from "./client.ts";
 import { checkVersion, createVersionQuestion } from "./daemon-version.ts";
+import type { ClientLog } from "./one-build.ts";
 import { type DaemonAddress, findDaemons, type LookUp, tlsOf } from "./pool-addresses.ts";
 import { type Pulse, startPulse } from "./pulse.ts";
 import type { TlsFiles } from "./tls-files.ts";
@@ -33,7 +33,7 @@ export interface DaemonsOptions {
   readonly force?: boolean;
   /** Finds the addresses of a host name; the system's way where absent. */
   readonly lookUp?: LookUp;
-  readonly log: Log;
+  readonly log: ClientLog;
 }
 
 interface Watching {

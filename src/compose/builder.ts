@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import { createBuildkit } from "../buildkit/client.ts";
 import { createDirectoryContext } from "../contexts/directory.ts";
-import type { Log } from "../log.ts";
 import type { BuildEvent } from "../model/build-event.ts";
 import type { Context } from "../model/context.ts";
 import { createCredentials } from "../registry/credentials.ts";
@@ -71,8 +70,6 @@ type Build = (
   options: { signal: AbortSignal; onEvent: (event: BuildEvent) => void },
 ) => Promise<{ digest?: string | undefined }>;
 
-const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
-
 /**
  * Creates a builder for Node programs: `import { createBuilder } from "of-builder"`.
  * @throws BuilderError where the address is none
@@ -112,7 +109,7 @@ function remote({ publicKey, ...rest }: Extract<BuilderOptions, { url: string }>
 }
 
 function local(options: Extract<BuilderOptions, { buildkit: string }>): { build: Build; close(): void } {
-  const client = createBuildkit({ address: options.buildkit, log: silent });
+  const client = createBuildkit({ address: options.buildkit });
   const credentials = options.dockerConfig
     ? createCredentials({ folder: options.dockerConfig })
     : async () => undefined;
