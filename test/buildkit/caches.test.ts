@@ -47,7 +47,7 @@ function ways(repository: string, folder: string): readonly Way[] {
     "registry.insecure": "true",
   });
   return (["min", "max"] as const)
-    .flatMap((mode) => [
+    .flatMap((mode): Way[] => [
       {
         what: `the registry, mode=${mode}`,
         to: { type: "registry", attrs: { ...registry("cache"), mode } },

@@ -1,13 +1,20 @@
+import { execFile, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, createServer } from "node:net";
 import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
 import { expect, inject, onTestFinished, test } from "vitest";
 import type { BuildRequest } from "../../src/buildkit/solve-request.ts";
 import type { Context } from "../../src/model/context.ts";
+import { freePort } from "../../src/parts/free-port.ts";
 import { createMemoryContext } from "./memory-context.ts";
 import { buildOnce } from "./one-build.ts";
 import { createScratch } from "./scratch-folder.ts";
+
+const run = promisify(execFile);
 
 function dockerfile(...lines: string[]): Context {
   return createMemoryContext({ Dockerfile: `${lines.join("\n")}\n` });
@@ -73,15 +80,48 @@ test.for(["local:context", "input:x", "oci-layout://x", "../etc", "", "target:x"
   },
 );
 
-test("an http context is fetched by the daemon where the policy allows it", async () => {
-  const context = dockerfile("FROM busybox", "COPY --from=far . /");
-  const { error } = await build({
-    context,
-    namedContexts: { far: "http://127.0.0.1:1/context.tar" },
-    policy: { remoteContexts: true },
-  });
-  expect(error?.message).toContain("127.0.0.1:1");
+test("what is at an http address is a named context of one file, where the policy allows it", async () => {
+  const server = createHttpServer((_, response) => void response.end("from afar"));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  expect(await buildFrom(`http://127.0.0.1:${(server.address() as AddressInfo).port}/word`)).toBe("context: from afar");
 });
+
+test("a commit of a git repository is a named context, where the policy allows it", async () => {
+  const folder = await createScratch();
+  const repository = join(folder, "far.git");
+  const git = (...args: readonly string[]) =>
+    run("git", ["-C", repository, "-c", "user.name=a", "-c", "user.email=a@example.com", ...args]);
+  await mkdir(repository);
+  await writeFile(join(repository, "word"), "of the branch");
+  await git("init", "--quiet", "--initial-branch=some");
+  await git("add", "word");
+  await git("commit", "--quiet", "--message=one");
+  await writeFile(join(repository, "word"), "of no commit");
+  const port = await startGitDaemon(folder);
+  expect(await buildFrom(`git://127.0.0.1:${port}/far.git#some`)).toBe("word: of the branch");
+});
+
+/** Builds from an address; answers the names and contents of the files that a COPY gets from there. */
+async function buildFrom(far: string): Promise<string> {
+  const show = 'for file in *; do echo "$file: $(cat $file)"; done';
+  const context = dockerfile("FROM busybox", "COPY --from=far . /far", `RUN cd /far && echo files: && ${show}`);
+  const { output, error } = await build({ context, namedContexts: { far }, policy: { remoteContexts: true } });
+  expect(error).toBeUndefined();
+  // Git's own words come first.
+  return output.split("files:\n").at(-1) ?? "";
+}
+
+/** Serves the repositories in a folder until the test ends; answers the port. */
+async function startGitDaemon(folder: string): Promise<number> {
+  const port = await freePort();
+  const { stdout: programs } = await run("git", ["--exec-path"]);
+  const args = ["--verbose", "--export-all", `--base-path=${folder}`, "--listen=127.0.0.1", `--port=${port}`];
+  const daemon = spawn(join(programs.trim(), "git-daemon"), args, { stdio: ["ignore", "ignore", "pipe"] });
+  onTestFinished(() => void daemon.kill());
+  for await (const line of createInterface(daemon.stderr)) if (line.includes("Ready to rumble")) return port;
+  throw new Error("git daemon does not start");
+}
 
 test("a secret is seen by the RUN that mounts it and is nowhere in the image", async () => {
   const context = dockerfile(
