@@ -169,6 +169,19 @@ test("a time of origin in the environment, and a cache in a folder: the same dig
   expect(await readdir(join(folder, "cache/one"))).toContain("index.json");
 });
 
+test("an attestation is made where it is asked for, and none where the answer is false", async () => {
+  const { folder, build } = await createProject(two);
+  const attested = async (file: string, ...flags: readonly string[]) => {
+    expect(await build(["--filter", "one", "-o", `type=oci,dest=${file}`, ...flags])).toMatchObject({ code: 0 });
+    const tar = join(folder, file);
+    const { stdout } = await run("tar", ["-xOf", tar, `blobs/${(await digestIn(tar)).replace(":", "/")}`]);
+    return "manifests" in JSON.parse(stdout);
+  };
+  expect(await attested("asked.tar", "--provenance", "min")).toBe(true);
+  expect(await attested("unasked.tar")).toBe(false);
+  expect(await attested("neither.tar", "--provenance", "false", "--sbom", "false")).toBe(false);
+});
+
 test("secrets of the stack and of flags, contexts, a target, labels, hosts and limits reach the build", async () => {
   const lines = [
     "FROM busybox AS wanted",
