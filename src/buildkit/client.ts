@@ -17,8 +17,8 @@ export interface Buildkit {
    * Runs one build, with a session of its own.
    * @param options.signal cancels it; the promise then rejects when its containers are gone
    * @param options.onEvent hears of each step, its progress and what it prints, in order
-   * @throws BuilderError `build_failed` with the place in the Dockerfile, `build_cancelled`, `buildkit_unreachable`,
-   *   `buildkit_refused`, `registry_unreachable`, `registry_denied`, `option_forbidden`, `limit_exceeded`,
+   * @throws BuilderError `build_failed` with the place in the Dockerfile (`location`) and the lines of all places that
+   *   BuildKit tells (`faults`), `build_cancelled`, `buildkit_unreachable`, `buildkit_refused`, `registry_unreachable`, `registry_denied`, `option_forbidden`, `limit_exceeded`,
    *   `output_failed`, or what the context threw
    */
   build(

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
 import { status } from "@grpc/grpc-js";
-import { BuilderError, type ErrorCode } from "../errors.ts";
+import { BuilderError, type ErrorCode, type Fault } from "../errors.ts";
 import type { Status } from "./generated/rpc-status.ts";
 import type { FailedStep } from "./progress.ts";
 import { readDetails, type SolveDetails } from "./solve-details.ts";
@@ -88,30 +88,49 @@ const fixes: readonly { readonly code: ErrorCode; readonly pattern: RegExp; read
 const maxShown = 300;
 
 /**
- * Says a failed Solve so that a person can act on it.
+ * Says a failed Solve so that a person can act on it: its places in the files of the build are the error's faults, with
+ * the lines that BuildKit itself sends, the first one also its location.
  * @param failed the steps that failed, as the progress told
  */
 export function describeFailure(failure: Status, failed: readonly FailedStep[]): BuilderError {
   const details = readDetails(failure);
   const step = failed.find(({ digest }) => digest === details.step) ?? failed.at(-1);
-  const { exitCode, location } = details;
+  const { exitCode, sources } = details;
   const name = step === undefined ? "" : stepName(step.name);
   const cause = new StepFailure(failure.message, { step: name, exitCode, lines: step?.lines ?? [] });
-  const at = location === undefined ? { cause } : { cause, location };
+  const { code, message, fix } = readFailure(failure, { details, name, step });
+  const location = sources[0]?.location;
+  const faults = sources.map((source): Fault => ({ message, ...source }));
+  return new BuilderError(code, message, {
+    cause,
+    faults,
+    ...(fix !== undefined && { fix }),
+    ...(location && { location }),
+  });
+}
+
+interface Meaning {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** Undefined where the code's general advice fits. */
+  readonly fix?: string | undefined;
+}
+
+function readFailure(
+  failure: Status,
+  { details, name, step }: { details: SolveDetails; name: string; step: FailedStep | undefined },
+): Meaning {
   // A RUN's message repeats its command, which may say anything: only its exit code counts.
   if (isProcess(failure, details))
-    return new BuilderError("build_failed", processMessage({ name, exitCode, step }), at);
+    return { code: "build_failed", message: processMessage({ name, exitCode: details.exitCode, step }) };
   for (const { code, pattern, say } of kinds) {
     const match = pattern.exec(failure.message);
     if (match === null) continue;
     const fix = fixes.find((known) => known.code === code && known.pattern.test(failure.message))?.fix;
-    return new BuilderError(code, shown(say(match)), { ...at, ...(fix !== undefined && { fix }) });
+    return { code, message: shown(say(match)), fix };
   }
-  return new BuilderError(
-    failure.code === status.UNAVAILABLE ? "buildkit_unreachable" : "build_failed",
-    shown(failure.message),
-    at,
-  );
+  const code = failure.code === status.UNAVAILABLE ? "buildkit_unreachable" : "build_failed";
+  return { code, message: shown(failure.message) };
 }
 
 function isProcess(failure: Status, { exitCode }: SolveDetails): boolean {

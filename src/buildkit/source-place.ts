@@ -14,12 +14,12 @@ export interface ToldRange {
 /**
  * Makes the place of what BuildKit says of a source: in the order of the file, ranges that touch each other as one, as a
  * step of several lines comes as a range per line.
- * @returns undefined where no range has a line
+ * @returns undefined where there is no path, or no range with a line
  */
 export function placeOf(path: string, told: readonly ToldRange[]): Location | undefined {
   const ranges = joinTouching(told.slice(0, maxRead).flatMap(readRange)).slice(0, maxKept);
   const [first] = ranges;
-  if (first === undefined) return undefined;
+  if (first === undefined || path === "") return undefined;
   return { path: path.slice(0, maxPath), ...first, ...(ranges.length > 1 && { ranges }) };
 }
 

@@ -1,6 +1,7 @@
 import { BuilderError } from "../errors.ts";
 import type { BuildEvent } from "../model/build-event.ts";
 import { createRedactor, type RedactedStream, type Redactor } from "../model/redaction.ts";
+import type { BuildWarning } from "../model/warning-lines.ts";
 import type { ImageBuild } from "./push-hands.ts";
 
 /**
@@ -58,7 +59,7 @@ function createTeller(redactor: Redactor, next: Teller): Teller {
       if (event.kind === "log") log(event);
       else if (event.kind === "vertex") vertex(event);
       else if (event.kind === "status") next.tell(event);
-      else next.tell({ ...event, message: redactor.text(event.message), detail: event.detail.map(redactor.text) });
+      else next.tell(redactedWarning(event, redactor));
     },
     end() {
       for (const key of [...streams.keys()]) endOf(key);
@@ -67,10 +68,19 @@ function createTeller(redactor: Redactor, next: Teller): Teller {
   };
 }
 
+function redactedWarning(event: BuildWarning, { text }: Redactor): BuildWarning {
+  const { message, detail, excerpt } = event;
+  return { ...event, message: text(message), detail: detail.map(text), ...(excerpt && { excerpt: text(excerpt) }) };
+}
+
 function redactedError(error: unknown, redactors: readonly Redactor[]): unknown {
   if (!(error instanceof BuilderError)) return error;
-  const message = redactors.reduce((text, redactor) => redactor.text(text), error.message);
-  if (message === error.message) return error;
-  const { code, location, faults, fix } = error;
-  return new BuilderError(code, message, { cause: error, faults, fix, ...(location && { location }) });
+  const redact = (text: string) => redactors.reduce((left, redactor) => redactor.text(left), text);
+  const { code, location, fix } = error;
+  const faults = error.faults.map((fault) => ({
+    ...fault,
+    message: redact(fault.message),
+    excerpt: redact(fault.excerpt),
+  }));
+  return new BuilderError(code, redact(error.message), { cause: error, faults, fix, ...(location && { location }) });
 }

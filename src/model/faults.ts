@@ -92,6 +92,17 @@ export function faultText({ message, location, excerpt }: Fault): string {
   return `${cleanLine(`${place}: ${message}`)}\n${excerpt.replaceAll(/^/gm, "  ")}`;
 }
 
+/** The lines of several faults; the first one's place is told by whoever shows them, the others' stand above their lines. */
+export function joinExcerpts(faults: readonly Fault[]): string {
+  return faults
+    .flatMap(({ location, excerpt }, at) => [
+      at === 0 ? "" : cleanLine(`at ${location.path}:${location.line}`),
+      excerpt,
+    ])
+    .filter((text) => text !== "")
+    .join("\n");
+}
+
 interface Found {
   readonly code: ErrorCode;
   readonly rank: number;

@@ -3,7 +3,6 @@ import { BuilderError, type Location } from "../errors.ts";
 import type { BuildEvent } from "../model/build-event.ts";
 import { type Context, readText } from "../model/context.ts";
 import { excerptOf } from "../model/faults.ts";
-import { excerptOfLines } from "../model/line-excerpt.ts";
 import { templateSource } from "./find-template.ts";
 import type { PlanHands, PlannedFunction } from "./plan.ts";
 import type { Tree } from "./tree.ts";
@@ -75,19 +74,15 @@ export async function buildFunction(
   { signal, onEvent }: { signal: AbortSignal; onEvent(event: BuildEvent): void },
 ): Promise<{ digest: string }> {
   const context = await assemble(planned, { tree, ...(templates && { templates }) }, hands);
-  try {
-    const { name, image, buildArgs, platforms, buildSecrets: secretFiles } = planned;
-    const { committedAt, identity } = tree;
-    const time = committedAt === undefined ? {} : { committedAt };
-    const kept = identity === undefined ? {} : { sharedKey: sharedKeyOf(identity, planned) };
-    const built = await hands.build(
-      { context, name, image, buildArgs, platforms, secretFiles, ...time, ...kept },
-      { signal, onEvent },
-    );
-    return { digest: await confirmDigest(image, built.digest, { hands, signal }) };
-  } catch (error) {
-    throw await placed(error, planned, context);
-  }
+  const { name, image, buildArgs, platforms, buildSecrets: secretFiles } = planned;
+  const { committedAt, identity } = tree;
+  const time = committedAt === undefined ? {} : { committedAt };
+  const kept = identity === undefined ? {} : { sharedKey: sharedKeyOf(identity, planned) };
+  const request = { context, name, image, buildArgs, platforms, secretFiles, ...time, ...kept };
+  const built = await hands.build(request, { signal, onEvent }).catch((error: unknown) => {
+    throw placed(error, planned);
+  });
+  return { digest: await confirmDigest(image, built.digest, { hands, signal }) };
 }
 
 /**
@@ -166,16 +161,6 @@ async function confirmDigest(
   return digest;
 }
 
-/** BuildKit tells places relative to the context; people look for them in their repository, and want to see them. */
-async function placed(error: unknown, planned: PlannedFunction, context: Context): Promise<unknown> {
-  if (!(error instanceof BuilderError) || error.location?.path !== "Dockerfile") return error;
-  const location: Location = { ...error.location, path: repositoryPath(error.location.path, planned) };
-  const { code, message, fix } = error;
-  const excerpt = excerptOfLines(await readLines(context, "Dockerfile"), location);
-  const faults = excerpt ? [{ message, location, excerpt }] : [];
-  return new BuilderError(code, message, { cause: error, location, fix, faults });
-}
-
 /** The failure that is being told counts more than one to show its place. */
 async function readLines(context: Context, file: string): Promise<string> {
   try {
@@ -184,6 +169,21 @@ async function readLines(context: Context, file: string): Promise<string> {
     if (error instanceof BuilderError) return "";
     throw error;
   }
+}
+
+/** BuildKit tells places relative to the context; people look for them in their repository. */
+function placed(error: unknown, planned: PlannedFunction): unknown {
+  if (!(error instanceof BuilderError) || error.location === undefined) return error;
+  const placeOf = (location: Location): Location => ({ ...location, path: placedPath(location.path, planned) });
+  const { code, message, fix, location } = error;
+  const faults = error.faults.map((fault) => ({ ...fault, location: placeOf(fault.location) }));
+  return new BuilderError(code, message, { cause: error, location: placeOf(location), fix, faults });
+}
+
+/** The build's frontend, which a Dockerfile may choose, may tell of any file: one outside of the context is left as told. */
+function placedPath(path: string, planned: PlannedFunction): string {
+  const isInside = !path.startsWith("/") && !path.split("/").includes("..");
+  return isInside ? repositoryPath(path, planned) : path;
 }
 
 /** Where in the repository a file of a function's context is; one of a template of another repository has its address. */

@@ -1,5 +1,6 @@
 import { BuilderError, type Fault, type Location, messageOf } from "../errors.ts";
 import type { BuildEvent } from "../model/build-event.ts";
+import { joinExcerpts } from "../model/faults.ts";
 import type { Outcome, PushOutcome } from "../model/outcome.ts";
 import type { Push } from "../model/push.ts";
 import { type BuildHands, buildFunction, repositoryPath } from "./build-function.ts";
@@ -200,7 +201,7 @@ export function failureOf(error: unknown, onBug: (error: unknown) => void): Fail
   const blamed = error.state === "failure" ? "failed" : "error";
   // Whoever force-pushed wants another commit, whose push comes by itself.
   const state = ["commit_gone", "build_cancelled"].includes(error.code) ? "cancelled" : blamed;
-  const excerpt = error.faults.map((fault) => fault.excerpt).join("\n");
+  const excerpt = joinExcerpts(error.faults);
   return {
     state,
     reason: error.message,

@@ -115,6 +115,18 @@ test.for([
   expect(error?.message).toMatch(message);
   expect(error?.code).toBe(code);
   expect(error?.location).toEqual(location);
+  if (lines.length > 0)
+    expect(error?.faults[0]?.excerpt).toContain(` > ${location.line} | ${lines[location.line - 1]}`);
+});
+
+test("a failing Dockerfile of another name is told with its place and its lines", async () => {
+  const context = createMemoryContext({
+    "docker/app.Dockerfile": "FROM busybox\nRUN true && \\\n  exit 7\nRUN more\n",
+  });
+  const { error } = await buildOnce({ context, dockerfile: "docker/app.Dockerfile", noCache: true });
+  const location = { path: "docker/app.Dockerfile", line: 2, endLine: 3 };
+  const excerpt = "   1 | FROM busybox\n > 2 | RUN true && \\\n > 3 |   exit 7\n   4 | RUN more";
+  expect(error).toMatchObject({ location, faults: [{ location, excerpt }] });
 });
 
 test("a Dockerfile that is not there is told", async () => {
@@ -148,6 +160,7 @@ test("a failing Dockerfile of more than 64 KiB ends with the right error and pla
   expect(error?.code).toBe("build_failed");
   expect(error?.message).toContain("ended with exit code 9: gone wrong");
   expect(error?.location).toEqual({ path: "Dockerfile", line: 1602 });
+  expect(error?.faults[0]?.excerpt).toContain(" > 1602 | RUN echo gone wrong; exit 9");
 });
 
 test("an aborted build is cancelled and its container is gone", async () => {

@@ -80,6 +80,48 @@ test("colours, line ends and bidirectional signs of a step do not reach the mess
   expect(said).toBe('step "RUN x" failed: red evil');
 });
 
+function sourceDetail(filename: string, { text, lines }: { text?: string; lines: readonly (readonly number[])[] }) {
+  const data = text === undefined ? {} : { data: Buffer.from(text).toString("base64") };
+  const ranges = lines.map(([start, end = start]) => ({ start: { line: start }, end: { line: end } }));
+  const source = { info: { filename, ...data }, ranges };
+  return { typeUrl: "github.com/moby/buildkit/errdefs.Source+json", value: Buffer.from(JSON.stringify(source)) };
+}
+
+test("each place that BuildKit tells is there, with all of its lines and their text, whatever the file is called", () => {
+  const app = sourceDetail("docker/app.Dockerfile", { text: "FROM a\nRUN x && \\\n  y\n", lines: [[3], [2]] });
+  const bake = sourceDetail("other.hcl", { text: `${"a\n".repeat(20)}`, lines: [[1], [12, 14]] });
+  const bare = sourceDetail("bare", { lines: [[7]] });
+  const details = [app, bake, app, bare];
+  const { location, faults } = describeFailure(Status.fromPartial({ code: 2, message: "odd", details }), []);
+  expect(location).toEqual({ path: "docker/app.Dockerfile", line: 2, endLine: 3 });
+  expect(faults).toEqual([
+    {
+      message: "odd",
+      location: { path: "docker/app.Dockerfile", line: 2, endLine: 3 },
+      excerpt: "   1 | FROM a\n > 2 | RUN x && \\\n > 3 |   y",
+    },
+    {
+      message: "odd",
+      location: { path: "other.hcl", line: 1, ranges: [{ line: 1 }, { line: 12, endLine: 14 }] },
+      excerpt: expect.stringMatching(/^ > {2}1 \| a\n.*\n {3}…\n.* > 12 \| a\n > 13 \| a\n > 14 \| a\n {3}15 \| a\n/s),
+    },
+    { message: "odd", location: { path: "bare", line: 7 }, excerpt: "" },
+  ]);
+});
+
+test("D10 what a frontend makes up as a source stays small and harmless", () => {
+  const text = `\u001b[2J${"x".repeat(1e6)}\n`.repeat(3);
+  const lines = Array.from({ length: 5000 }, (_, at) => [1 + 2 * at, 2 * at]);
+  const details = Array.from({ length: 50 }, (_, at) => sourceDetail(`${at}${"n".repeat(5000)}`, { text, lines }));
+  const wild = [[1.5], [-1], [0], [2 ** 40]].map((range) => sourceDetail("wild", { text, lines: [range] }));
+  const error = describeFailure(Status.fromPartial({ code: 2, message: "odd", details: [...wild, ...details] }), []);
+  expect(error.faults).toHaveLength(5);
+  expect(error.location?.path).toMatch(/^0n/);
+  expect(JSON.stringify(error.faults).length).toBeLessThan(20_000);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
+  expect(error.faults.map(({ excerpt }) => excerpt).join("")).not.toMatch(/[\x00-\x09\x0b-\x1f]/);
+});
+
 test("details that are no JSON or of an unknown kind are passed over", () => {
   const details = [
     { typeUrl: "github.com/moby/buildkit/errdefs.Source+json", value: Buffer.from("{") },

@@ -53,13 +53,29 @@ test("what was held back comes before its step's end, or at the end of the build
   expect(textOf(told)).toBe("x secret-ofy secret");
 });
 
+test("K2 a warning has no secret in its words and lines", async () => {
+  const words = { message: own, detail: [given], excerpt: ` > 1 | ENV a=${given}` };
+  const { told } = await heard([{ kind: "warning", vertex: "v", url: "", location: undefined, ...words }]);
+  expect(told).toMatchObject([{ message: "***", detail: ["***"], excerpt: " > 1 | ENV a=***" }]);
+});
+
 test("K2 the words that a build fails with have no secret, and keep everything else", async () => {
   const location = { path: "Dockerfile", line: 3 };
   const { ended } = await heard(
     [],
-    new BuilderError("build_failed", `it said ${given}`, { location, fix: "Mend it." }),
+    new BuilderError("build_failed", `it said ${given}`, {
+      location,
+      fix: "Mend it.",
+      faults: [{ message: `it said ${given}`, location, excerpt: ` > 3 | RUN echo ${own} ${given}` }],
+    }),
   );
-  expect(ended).toMatchObject({ code: "build_failed", message: "it said ***", location, fix: "Mend it." });
+  expect(ended).toMatchObject({
+    code: "build_failed",
+    message: "it said ***",
+    location,
+    fix: "Mend it.",
+    faults: [{ message: "it said ***", location, excerpt: " > 3 | RUN echo *** ***" }],
+  });
   const bug = new Error(given);
   expect((await heard([], bug)).ended).toBe(bug);
 });
