@@ -4,7 +4,7 @@
  * every second: no build goes to one that fails, or is silent for 2 s, until it answers again; what runs on one that
  * was silent for 4 s is lost.
  */
-import { BuilderError } from "../errors.ts";
+import { BuilderError, messageOf } from "../errors.ts";
 import { parseAddress } from "./address.ts";
 import { type BuildLimits, watchLimits } from "./build-limits.ts";
 import { describeAbort } from "./call-error.ts";
@@ -72,9 +72,9 @@ export function createBuildkitPool({ slots, ...options }: PoolOptions): Buildkit
       } catch (error) {
         const isOnlyOne = daemons.all.every((daemon) => daemon === first);
         if (!isLoss(error) || signal.aborted || isOnlyOne || !isRepeatable(request)) throw error;
+        log.warn({ buildkit: first.address, reason: messageOf(error) }, "a build is run again on another BuildKit");
       }
       const second = await places.take({ key, except: first }, { signal });
-      log.warn({ buildkit: first.address, next: second.address }, "a build is run again on another BuildKit");
       return await run(second);
     },
     async check({ signal }) {

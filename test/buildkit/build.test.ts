@@ -1,5 +1,7 @@
-import { randomUUID } from "node:crypto";
+import { randomInt, randomUUID } from "node:crypto";
 import { EventEmitter, once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as wait } from "node:timers/promises";
 import { expect, inject, test } from "vitest";
 import { createBuildkit } from "../../src/buildkit/client.ts";
 import { StepFailure } from "../../src/buildkit/solve-error.ts";
@@ -163,18 +165,38 @@ test("a failing Dockerfile of more than 64 KiB ends with the right error and pla
   expect(error?.faults[0]?.excerpt).toContain(" > 1602 | RUN echo gone wrong; exit 9");
 });
 
-test("an aborted build is cancelled and its container is gone", async () => {
-  const mark = randomUUID();
-  const context = createMemoryContext(dockerfile("FROM busybox", `RUN echo ${mark}; sleep 1000`));
+test("an aborted build is cancelled, and its process is gone by then", async () => {
+  const mark = String(1_000_000_000 + randomInt(1_000_000_000));
+  const context = createMemoryContext(dockerfile("FROM busybox", `RUN echo on the way; sleep ${mark}`));
   const stop = new AbortController();
-  const built = await buildOnce(
-    { context },
-    { signal: stop.signal, onEvent: (event) => event.kind === "log" && stop.abort() },
-  );
-  expect(built.error?.code).toBe("build_cancelled");
-  const ended = built.events.findLast((event) => event.kind === "vertex" && event.name.includes(mark));
+  const seen = Promise.withResolvers<number>();
+  const building = buildOnce({ context }, { signal: stop.signal, onEvent: ({ kind }) => kind === "log" && look() });
+  const look = async () => {
+    while (countProcesses(mark) === 0) await wait(5);
+    seen.resolve(countProcesses(mark));
+    stop.abort();
+  };
+  const { error, events } = await building;
+  expect(countProcesses(mark)).toBe(0);
+  expect(await seen.promise).toBeGreaterThan(0);
+  expect(error?.code).toBe("build_cancelled");
+  const ended = events.findLast((event) => event.kind === "vertex" && event.name.includes(mark));
   expect(ended).toMatchObject({ error: expect.stringContaining("context canceled"), completed: expect.any(Number) });
 });
+
+/** Processes of this machine that sleep for so many seconds; those of the daemon's containers are among them. */
+function countProcesses(seconds: string): number {
+  const ids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return ids.filter((id) => readCommand(id) === `sleep\0${seconds}\0`).length;
+}
+
+function readCommand(id: string): string {
+  try {
+    return readFileSync(`/proc/${id}/cmdline`, "utf8");
+  } catch {
+    return "";
+  }
+}
 
 test("a build is not started once its signal has aborted", async () => {
   const context = createMemoryContext(dockerfile("FROM busybox"));

@@ -8,7 +8,7 @@ import { type BuildkitPool, createBuildkitPool, type PoolOptions } from "../../s
 import { findDaemons, isFixed } from "../../src/buildkit/pool-addresses.ts";
 import { orderFor } from "../../src/buildkit/rendezvous.ts";
 import type { BuildRequest } from "../../src/buildkit/solve-request.ts";
-import { createLog } from "../../src/log.ts";
+import { createLog, type Log } from "../../src/log.ts";
 import type { BuildEvent } from "../../src/model/build-event.ts";
 import type { Buildkitd } from "../../src/parts/buildkitd.ts";
 import { killDaemon, startDaemon } from "./daemons.ts";
@@ -30,6 +30,18 @@ beforeAll(async () => {
 });
 
 afterAll(() => parts.disposeAsync());
+
+/** A log that tells a test why builds were run again. */
+function createReasons(): { log: Log; reasons: readonly string[] } {
+  const reasons: string[] = [];
+  const warn = (fields: { reason?: string }, message: string) => {
+    if (message === "a build is run again on another BuildKit") reasons.push(fields.reason ?? "");
+  };
+  return { log: { ...createLog("silent"), warn }, reasons };
+}
+
+/** It is the watch over the daemon that has noticed, and not the session of the build, which waits for 60 s. */
+const silence = expect.stringMatching(/nothing was heard for 4 s$/);
 
 function createPool(change: Partial<PoolOptions> = {}): BuildkitPool & Disposable {
   const pool = createBuildkitPool({ addresses: [one.address, other.address], slots: 2, log, ...change });
@@ -153,7 +165,8 @@ test("daemons that come and go behind a name are found", async () => {
 test("a daemon that hangs loses its build to another one", async () => {
   await using hanging = await startProxy(one.address);
   await using living = await startProxy(other.address);
-  using pool = createPool({ addresses: [hanging, living].map(({ port }) => `tcp://127.0.0.1:${port}`) });
+  const { log, reasons } = createReasons();
+  using pool = createPool({ addresses: [hanging, living].map(({ port }) => `tcp://127.0.0.1:${port}`), log });
   const running = await startEndless(pool, "owner/hangs");
   const [place] = runningAt(pool);
   const [hung, next] = place?.endsWith(`:${hanging.port}`) ? [hanging, living] : [living, hanging];
@@ -161,6 +174,7 @@ test("a daemon that hangs loses its build to another one", async () => {
   await running.again;
   expect(runningAt(pool)).toEqual([`tcp://127.0.0.1:${next.port}`]);
   expect(pool.snapshot().daemons.find(({ address }) => address === place)).toMatchObject({ isHealthy: false });
+  expect(reasons).toEqual([silence]);
   await running.stop();
 });
 
@@ -218,7 +232,8 @@ test.for([
 test("a daemon to which old connections are dead loses its build, though new ones would go well", async () => {
   await using halfOpen = await startProxy(one.address);
   await using living = await startProxy(other.address);
-  using pool = createPool({ addresses: [halfOpen, living].map(({ port }) => `tcp://127.0.0.1:${port}`) });
+  const { log, reasons } = createReasons();
+  using pool = createPool({ addresses: [halfOpen, living].map(({ port }) => `tcp://127.0.0.1:${port}`), log });
   const running = await startEndless(pool, "owner/half-open");
   const [place] = runningAt(pool);
   const [dead, next] = place?.endsWith(`:${halfOpen.port}`) ? [halfOpen, living] : [living, halfOpen];
@@ -227,6 +242,7 @@ test("a daemon to which old connections are dead loses its build, though new one
   expect(runningAt(pool)).toEqual([`tcp://127.0.0.1:${next.port}`]);
   const isBack = () => pool.snapshot().daemons.every(({ isHealthy }) => isHealthy);
   while (!isBack()) await wait(50);
+  expect(reasons).toEqual([silence]);
   await running.stop();
 });
 
