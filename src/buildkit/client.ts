@@ -18,8 +18,8 @@ export interface Buildkit {
    * @param options.signal cancels it; the promise then rejects when its containers are gone
    * @param options.onEvent hears of each step, its progress and what it prints, in order
    * @throws BuilderError `build_failed` with the place in the Dockerfile (`location`) and the lines of all places that
-   *   BuildKit tells (`faults`), `build_cancelled`, `buildkit_unreachable`, `buildkit_refused`, `registry_unreachable`, `registry_denied`, `option_forbidden`, `limit_exceeded`,
-   *   `output_failed`, or what the context threw
+   *   BuildKit tells (`faults`), `build_cancelled`, `buildkit_unreachable`, `buildkit_refused`, `registry_unreachable`,
+   *   `registry_denied`, `option_forbidden`, `limit_exceeded`, `output_failed`, or what the context threw
    */
   build(
     request: BuildRequest,

@@ -93,22 +93,20 @@ test("a warning is told once, with the lines of its place, however many platform
 test("a warning of several places marks the lines of each, those that touch as one", () => {
   const at = (line: number, end = line) => ({ start: { line }, end: { line: end } });
   const text = Array.from({ length: 12 }, (_, index) => `RUN ${index + 1}`).join("\n");
-  const { events } = follow({
-    warnings: [
-      {
-        vertex: "a",
-        short: Buffer.from("twice"),
-        info: { filename: "app.Dockerfile", data: Buffer.from(text) },
-        ranges: [at(10), at(2), at(3), at(0), at(4, 3)],
-      },
-    ],
-  });
+  const warning = {
+    vertex: "a",
+    short: Buffer.from("twice"),
+    info: { filename: "app.Dockerfile", data: Buffer.from(text) },
+    ranges: [at(10), at(2), at(3), at(0), at(4, 3)],
+  };
+  const { events } = follow({ warnings: [warning, warning, { ...warning, ranges: [at(2, 4), at(12)] }] });
+  const path = "app.Dockerfile";
   expect(events).toMatchObject([
-    { location: { path: "app.Dockerfile", line: 2, endLine: 4, ranges: [{ line: 2, endLine: 4 }, { line: 10 }] } },
+    { location: { path, line: 2, endLine: 4, ranges: [{ line: 2, endLine: 4 }, { line: 10 }] } },
+    { location: { path, line: 2, endLine: 4, ranges: [{ line: 2, endLine: 4 }, { line: 12 }] } },
   ]);
-  const [warning] = events;
-  const marked =
-    warning?.kind === "warning" ? warning.excerpt?.split("\n").filter((line) => line.startsWith(" >")) : [];
+  const [told] = events;
+  const marked = told?.kind === "warning" ? told.excerpt?.split("\n").filter((line) => line.startsWith(" >")) : [];
   expect(marked).toEqual([" >  2 | RUN 2", " >  3 | RUN 3", " >  4 | RUN 4", " > 10 | RUN 10"]);
 });
 

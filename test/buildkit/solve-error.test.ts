@@ -110,9 +110,9 @@ test("each place that BuildKit tells is there, with all of its lines and their t
 });
 
 test("D10 what a frontend makes up as a source stays small and harmless", () => {
-  const text = `\u001b[2J${"x".repeat(1e6)}\n`.repeat(3);
+  const text = `\u001b[2J${"x".repeat(1e5)}\n`.repeat(3);
   const lines = Array.from({ length: 5000 }, (_, at) => [1 + 2 * at, 2 * at]);
-  const details = Array.from({ length: 50 }, (_, at) => sourceDetail(`${at}${"n".repeat(5000)}`, { text, lines }));
+  const details = Array.from({ length: 9 }, (_, at) => sourceDetail(`${at}${"n".repeat(5000)}`, { text, lines }));
   const wild = [[1.5], [-1], [0], [2 ** 40]].map((range) => sourceDetail("wild", { text, lines: [range] }));
   const error = describeFailure(Status.fromPartial({ code: 2, message: "odd", details: [...wild, ...details] }), []);
   expect(error.faults).toHaveLength(5);
