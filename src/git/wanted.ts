@@ -13,17 +13,17 @@ export interface Wanted {
 }
 
 /**
- * What a template's REF means: a commit as `sha-HEX` (faas-cli's form, 7 to 40 digits) or as its 40 or 64 digits, else
- * a branch or tag of that name, or the default branch where nothing is named. Only branches and tags: servers also
- * keep what strangers proposed, such as GitHub's refs/pull, under the address of the repository.
+ * What a template's REF means: a commit as `sha-HEX` (faas-cli's form, 7 to 40 digits in any case) or as its 40 or 64
+ * digits in git's own lower case, else a branch or tag of that name, or the default branch where nothing is named. Only
+ * branches and tags: servers also keep what strangers proposed, such as GitHub's refs/pull, under the address of the
+ * repository.
  * @throws BuilderError `name_invalid`
  */
 export function parseWanted(ref: string): Wanted {
   if (ref === "") return { shown: "HEAD", refs: ["HEAD"] };
-  const commit = /^(?:sha-)?((?:[0-9a-f]{40}|[0-9a-f]{64}))$/.exec(ref)?.[1];
-  if (commit !== undefined) return wantedCommit(commit);
-  const abbreviation = /^sha-([0-9a-f]{7,39})$/.exec(ref)?.[1];
-  if (abbreviation !== undefined) return { shown: ref, refs: [], abbreviation };
+  const digits = /^sha-([0-9a-f]{7,64})$/i.exec(ref)?.[1]?.toLowerCase() ?? ref;
+  if (/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(digits)) return wantedCommit(digits);
+  if (digits !== ref && digits.length < 40) return { shown: `sha-${digits}`, refs: [], abbreviation: digits };
   const name = checkName("branch", ref);
   return { shown: name, refs: [`refs/heads/${name}`, `refs/tags/${name}`] };
 }

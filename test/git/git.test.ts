@@ -129,7 +129,8 @@ test("templates come from a branch, a tag, a commit or what is newest", async ()
   expect(await read({ url: `${cloneUrl}#dev/x` })).toBe("2");
   expect(await read({ url: `${cloneUrl}#dev/x`, ref: "v1" })).toBe("1");
   expect(await read({ url: `${cloneUrl}#v1` })).toBe("1");
-  expect(await read({ url: `${cloneUrl}#sha-${dev}` })).toBe("2");
+  for (const digits of [dev, dev.toUpperCase(), dev.slice(0, 7), dev.slice(0, 9).toUpperCase()])
+    expect(await read({ url: `${cloneUrl}#sha-${digits}` })).toBe("2");
   expect(await read({ url: cloneUrl, ref: sha })).toBe("1");
   expect(await read({ url: `file://${bare}` })).toBe("3");
   await expect(read({ url: `${cloneUrl}#gone` })).rejects.toMatchObject({

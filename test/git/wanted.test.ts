@@ -11,6 +11,15 @@ test.for([
   [commit, [commit], commit, undefined],
   [`sha-${"b".repeat(64)}`, ["b".repeat(64)], "b".repeat(64), undefined],
   ["sha-0123456", [], undefined, "0123456"],
+  ["sha-ABCDEF0", [], undefined, "abcdef0"],
+  [`sha-${"Ab".repeat(20)}`, ["ab".repeat(20)], "ab".repeat(20), undefined],
+  ["sha-abcdefg", ["refs/heads/sha-abcdefg", "refs/tags/sha-abcdefg"], undefined, undefined],
+  [
+    `sha-${"b".repeat(41)}`,
+    [`refs/heads/sha-${"b".repeat(41)}`, `refs/tags/sha-${"b".repeat(41)}`],
+    undefined,
+    undefined,
+  ],
 ] as const)("the ref %j asks for %j", ([ref, refs, wanted, abbreviation]) => {
   expect(parseWanted(ref)).toMatchObject({
     refs,
