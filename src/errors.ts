@@ -148,6 +148,8 @@ interface Details {
   location?: Location;
   /** Everything that is wrong with the file, the one that the message tells first. */
   faults?: readonly Fault[];
+  /** How many there are, where `faults` are not all of them. */
+  faultCount?: number;
   /** What to do, where it is known better than the code's general advice. */
   fix?: string;
 }
@@ -158,13 +160,16 @@ export class BuilderError extends Error {
   readonly code: ErrorCode;
   readonly location: Location | undefined;
   readonly faults: readonly Fault[];
+  readonly faultCount: number;
   readonly fix: string;
 
-  constructor(code: ErrorCode, message: string, { cause, location, faults: found = [], fix }: Details = {}) {
+  constructor(code: ErrorCode, message: string, details: Details = {}) {
+    const { cause, location, faults: found = [], faultCount = found.length, fix } = details;
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.location = location;
     this.faults = found;
+    this.faultCount = faultCount;
     this.fix = fix ?? faults[code].fix;
   }
 

@@ -12,8 +12,10 @@ export interface Findings {
   check(): void;
 }
 
-/** What a person reads of one file; the rest is told when these are mended. */
+/** What a person reads of one file; of the rest only the number is told until these are mended. */
 const maxFindings = 20;
+/** Beyond it nobody counts: "at least". */
+const maxCounted = 10_000;
 const maxMessageLength = 500;
 const excerptWidth = 100;
 
@@ -22,8 +24,8 @@ const excerptWidth = 100;
  * @param text the file's text, of which lines are shown
  */
 export function createFindings(text: string): Findings {
-  const faults = new Map<string, Found>();
-  const warnings = new Map<string, Fault>();
+  const faults = createFirst<Found>();
+  const warnings = createFirst<Fault>();
   const faultOf = (message: string, location: Location): Fault => ({
     message: message.slice(0, maxMessageLength),
     location,
@@ -31,22 +33,36 @@ export function createFindings(text: string): Findings {
   });
   return {
     fault(message, location, { code = "stack_invalid", rank = 0 } = {}) {
-      const key = keyOf(message, location);
-      if (faults.size < maxFindings && !faults.has(key))
-        faults.set(key, { code, rank, fault: faultOf(message, location) });
+      faults.add(keyOf(message, location), () => ({ code, rank, fault: faultOf(message, location) }));
     },
     warn(message, location) {
-      const key = keyOf(message, location);
-      if (warnings.size < maxFindings && !warnings.has(key)) warnings.set(key, faultOf(message, location));
+      warnings.add(keyOf(message, location), () => faultOf(message, location));
     },
     get warnings() {
-      return [...warnings.values()];
+      return [...warnings.items];
     },
     check() {
-      const [first, ...others] = [...faults.values()].sort(byRankAndPlace);
+      const [first, ...others] = [...faults.items].sort(byRankAndPlace);
       if (!first) return;
-      const more = [...others.map(({ fault }) => fault), ...warnings.values()].slice(0, maxFindings - 1);
-      throw errorOfFaults(first.code, [first.fault, ...more]);
+      const more = [...others.map(({ fault }) => fault), ...warnings.items].slice(0, maxFindings - 1);
+      throw errorOfFaults(first.code, [first.fault, ...more], { count: faults.count + warnings.count });
+    },
+  };
+}
+
+/** The first ones of many, and how many different ones there are. */
+function createFirst<T>() {
+  const items: T[] = [];
+  const seen = new Set<string>();
+  return {
+    items: items as readonly T[],
+    get count() {
+      return seen.size;
+    },
+    add(key: string, make: () => T): void {
+      if (seen.size >= maxCounted || seen.has(key)) return;
+      seen.add(key);
+      if (items.length < maxFindings) items.push(make());
     },
   };
 }
@@ -60,18 +76,23 @@ export function faultAt(
 }
 
 /**
- * One error of several that tell faults: the first one's code and message, everybody's faults.
+ * One error of several that tell faults: the first one's code and message, everybody's faults, the same one once.
  * @param warnings what was found beside them, such as the misspelt key for want of which something is missing
+ * @param isWhole whether all faults were looked for
  */
 export function joinErrors(
   errors: readonly [BuilderError, ...BuilderError[]],
-  warnings: readonly Fault[] = [],
+  { warnings = [], isWhole = true }: { warnings?: readonly Fault[]; isWhole?: boolean } = {},
 ): BuilderError {
   const [first] = errors;
-  const all = [...errors.flatMap((error) => error.faults), ...warnings];
-  if (all.length === first.faults.length) return first;
+  const different = [
+    ...new Map(errors.map((error) => [JSON.stringify([error.message, error.faults]), error])).values(),
+  ];
+  const count = different.reduce((sum, { faultCount }) => sum + faultCount, warnings.length);
+  if (count === first.faultCount) return first;
+  const all = [...different.flatMap((error) => error.faults), ...warnings];
   const [fault, ...faults] = all.slice(0, maxFindings);
-  return fault ? errorOfFaults(first.code, [fault, ...faults], first) : first;
+  return fault ? errorOfFaults(first.code, [fault, ...faults], { count, isWhole, cause: first }) : first;
 }
 
 /** The line of a place, harmless for a terminal, with a caret below its column; a long line is cut around it. */
@@ -110,7 +131,7 @@ interface Found {
 }
 
 function keyOf(message: string, { path, line, column }: Location): string {
-  return JSON.stringify([path, line, column, message]);
+  return JSON.stringify([path, line, column, message.slice(0, maxMessageLength)]);
 }
 
 function byRankAndPlace(a: Found, b: Found): number {
@@ -118,12 +139,18 @@ function byRankAndPlace(a: Found, b: Found): number {
   return a.rank - b.rank || here.line - there.line || (here.column ?? 0) - (there.column ?? 0);
 }
 
-function errorOfFaults(code: ErrorCode, faults: readonly [Fault, ...Fault[]], cause?: BuilderError): BuilderError {
+function errorOfFaults(
+  code: ErrorCode,
+  faults: readonly [Fault, ...Fault[]],
+  { count = faults.length, isWhole = true, cause }: { count?: number; isWhole?: boolean; cause?: BuilderError } = {},
+): BuilderError {
   const [{ message, location }] = faults;
-  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
+  const number = isWhole && count < maxCounted ? count - 1 : `at least ${count - 1}`;
+  const more = count > 1 ? ` (and ${number} more)` : "";
   return new BuilderError(code, `${location.path} line ${location.line}: ${message}${more}`, {
     location,
     faults,
+    faultCount: count,
     ...(cause && { cause, fix: cause.fix }),
   });
 }

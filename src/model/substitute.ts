@@ -53,7 +53,7 @@ export function substitute(
     else errors.push(read.error);
   }
   const [first, ...others] = errors;
-  if (first) throw joinErrors([first, ...others]);
+  if (first) throw joinErrors([first, ...others], { isWhole: source.at >= text.length });
   return { text: parts.join(""), written: text, writtenAt: (offset) => writtenAt(spans, offset), warnings };
 }
 

@@ -3,7 +3,8 @@ import { repositoryOf } from "../model/image-name.ts";
 import type { GoodBuild } from "../model/inputs.ts";
 import type { Outcome } from "../model/outcome.ts";
 import type { Push } from "../model/push.ts";
-import { askingOnce, type InputHands, readInputs } from "./inputs.ts";
+import { askingOnce } from "./asking-once.ts";
+import { type InputHands, readInputs } from "./inputs.ts";
 import { createLimit } from "./limit.ts";
 import type { PlannedFunction } from "./plan.ts";
 

@@ -76,13 +76,3 @@ async function readBases(
   }
   return bases;
 }
-
-/** Asks for each image's digest once, however many functions are made of it, and whatever the answer was. */
-export function askingOnce(baseDigest: InputHands["baseDigest"]): InputHands["baseDigest"] {
-  const answers = new Map<string, Promise<string | undefined>>();
-  return (image, options) => {
-    const answer = answers.get(image) ?? baseDigest(image, options);
-    answers.set(image, answer);
-    return answer;
-  };
-}

@@ -7,6 +7,7 @@ import { parseStack, type Stack, type StackFunction, stackFileNames } from "../m
 import { substitute, type Variables } from "../model/substitute.ts";
 import { additionalPackages, type Template } from "../model/template.ts";
 import { asWritten } from "../model/yaml.ts";
+import { askingOnce } from "./asking-once.ts";
 import { checkImages } from "./check-images.ts";
 import { findTemplate, type TemplateHands, type TemplateOrigin } from "./find-template.ts";
 import { isPlaced, placedAt, planFault, withFaults } from "./plan-fault.ts";
@@ -90,20 +91,16 @@ export async function planStack(tree: Tree, hands: PlanHands): Promise<Plan> {
   const { owner } = hands;
   const readPushed = hands.pushed ? createPushedReader(tree.context, { owner, text, warnings }) : undefined;
   const toBuild = wanted.filter(({ skipBuild }) => !skipBuild);
-  const functions = await planAll(toBuild, stack, { tree, hands, readPushed, warnings, file, text });
-  warnings.push(
-    ...checkImages(
-      toBuild.map((definition, at) => ({ definition, image: functions[at]?.image ?? "" })),
-      text,
-    ),
-  );
+  const asking = { ...hands, ...onceEach(hands) };
+  const functions = await planAll(toBuild, stack, { tree, hands: asking, readPushed, warnings, file, text });
   const skipped = wanted.filter(({ skipBuild }) => skipBuild).map(({ name }) => name);
   return { functions, skipped, gateway: stack.gateway, warnings: warnings.slice(0, maxWarnings) };
 }
 
 /**
- * Goes on after a function with a fault, so that the faults of all are told at once. When a source of templates does not
- * answer, it is asked no more, and that is told only of a stack without faults.
+ * Goes on after a function with a fault, so that the faults of all are told at once. A stack full of them is asked for
+ * no further templates; when a source of templates does not answer, none is asked any more, and that is told only of a
+ * stack without faults.
  */
 async function planAll(
   definitions: readonly StackFunction[],
@@ -111,27 +108,44 @@ async function planAll(
   around: Surroundings & { readonly file: string; readonly text: string },
 ): Promise<readonly PlannedFunction[]> {
   const functions: PlannedFunction[] = [];
+  const named: { definition: StackFunction; image: string }[] = [];
+  const known = new Set(["dockerfile"]);
   const troubles = collectTroubles(around);
   for (const definition of definitions) {
-    if (troubles.isFull()) break;
+    const { lang } = definition;
     try {
       const basics = await readBasics((await around.readPushed?.(definition)) ?? definition, stack, around);
-      if (!troubles.hasSilence()) functions.push(await planFunction(basics, stack, around));
+      named.push({ definition, image: basics.planned.image });
+      if (!known.has(lang) && !troubles.mayAsk()) continue;
+      known.add(lang);
+      functions.push(await planFunction(basics, stack, around));
     } catch (error) {
       troubles.add(error);
     }
   }
+  const { errors, warnings } = checkImages(named, around.text);
+  around.warnings.push(...warnings);
+  for (const error of errors) troubles.add(error);
   troubles.check();
   return functions;
+}
+
+/** However many functions want the same, it is asked for once. */
+function onceEach({ openTemplates, findInStore }: TemplateHands): Pick<TemplateHands, "openTemplates" | "findInStore"> {
+  return { openTemplates: askingOnce(openTemplates), ...(findInStore && { findInStore: askingOnce(findInStore) }) };
 }
 
 /** Gathers what keeps functions from being planned; bugs are thrown at once. */
 function collectTroubles({ file, text, warnings }: { file: string; text: string; warnings: readonly Fault[] }) {
   const errors: BuilderError[] = [];
   let silence: BuilderError | undefined;
+  let isWhole = true;
   return {
-    isFull: () => errors.length >= maxErrors,
-    hasSilence: () => silence !== undefined,
+    /** Whether templates may be asked for that nobody has asked for yet. */
+    mayAsk(): boolean {
+      isWhole &&= errors.length < maxErrors && silence === undefined;
+      return isWhole;
+    },
     add(error: unknown): void {
       if (isPlaced(error)) errors.push(withFaults(error, { file, text }));
       else if (error instanceof BuilderError && error.transient) silence ??= error;
@@ -140,7 +154,7 @@ function collectTroubles({ file, text, warnings }: { file: string; text: string;
     /** @throws BuilderError with all faults, else what did not answer */
     check(): void {
       const [first, ...others] = errors;
-      if (first) throw joinErrors([first, ...others], warnings);
+      if (first) throw joinErrors([first, ...others], { warnings, isWhole });
       if (silence) throw silence;
     },
   };
