@@ -9,14 +9,21 @@ import { freePort } from "../../src/parts/free-port.ts";
 const path = process.env.PATH ?? "";
 const first = [resolve(".tools/bin")];
 
-/** Starts a buildkitd of a test's own, with the suite's registry as docker.io. */
-export async function startDaemon(folder: string, options: { binary?: string } = {}): Promise<Buildkitd> {
+/**
+ * Starts a buildkitd of a test's own, with the suite's registry as docker.io.
+ * @param options.args further ones of its command line
+ */
+export async function startDaemon(
+  folder: string,
+  options: { binary?: string; args?: readonly string[] } = {},
+): Promise<Buildkitd> {
   const [binary = "", runc = "", rootlesskit] = await Promise.all(
     ["buildkitd", "runc", "rootlesskit"].map((name) => findProgram(name, { path, first })),
   );
   const mirror = inject("registry");
+  const chosen = options.binary ?? binary;
   return startBuildkitd({
-    binary: options.binary ?? binary,
+    binary: options.args === undefined ? chosen : await writeScript(folder, [chosen, ...options.args]),
     runc,
     ...(process.getuid?.() !== 0 && rootlesskit !== undefined && { rootlesskit }),
     folder,
@@ -27,19 +34,23 @@ export async function startDaemon(folder: string, options: { binary?: string } =
   });
 }
 
+/** Writes a program that is another one with more arguments. */
+async function writeScript(folder: string, [binary, ...args]: readonly string[]): Promise<string> {
+  const script = `${folder}.sh`;
+  await writeFile(script, `#!/bin/sh\nexec "${binary}" "$@" ${args.map((arg) => `"${arg}"`).join(" ")}\n`);
+  await chmod(script, 0o755);
+  return script;
+}
+
 /** The same, listening on a port with TLS, too, where it wants to see a certificate of each client. */
 export async function startTlsDaemon(
   folder: string,
   tls: { ca: string; cert: string; key: string },
 ): Promise<{ daemon: Buildkitd; port: number }> {
   const port = await freePort();
-  const binary = await findProgram("buildkitd", { path, first });
-  const listen = `--addr "unix://${folder}/run/buildkitd.sock" --addr tcp://127.0.0.1:${port}`;
-  const files = `--tlscacert "${tls.ca}" --tlscert "${tls.cert}" --tlskey "${tls.key}"`;
-  const script = `${folder}.sh`;
-  await writeFile(script, `#!/bin/sh\nexec "${binary}" "$@" ${listen} ${files}\n`);
-  await chmod(script, 0o755);
-  return { daemon: await startDaemon(folder, { binary: script }), port };
+  const listen = ["--addr", `unix://${folder}/run/buildkitd.sock`, "--addr", `tcp://127.0.0.1:${port}`];
+  const files = ["--tlscacert", tls.ca, "--tlscert", tls.cert, "--tlskey", tls.key];
+  return { daemon: await startDaemon(folder, { args: [...listen, ...files] }), port };
 }
 
 /** Kills a daemon and all it started, as a machine that goes away would. */
