@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import { expect, inject, test } from "vitest";
 import { startFaultyProxy } from "../buildkit/faulty-proxy.ts";
 import { archive } from "../contexts/archives.ts";
@@ -55,20 +57,29 @@ interface StreamRecord {
   readonly error?: string;
 }
 
-/** Sends the endless build, strikes as soon as it prints something, and gives all records. */
-async function recordsUntil(strike: Ending["strike"], serving: Serving): Promise<readonly StreamRecord[]> {
+/** Sends the endless build; gives all that has come of its stream, each time that there is more. */
+async function* textsOf({ address }: Serving): AsyncGenerator<string> {
   const headers = { accept: "application/x-ndjson" };
-  const response = await fetch(`${serving.address}/build`, { method: "POST", headers, body });
+  const response = await fetch(`${address}/build`, { method: "POST", headers, body });
   expect(response.status).toBe(200);
   let text = "";
-  let struck: Promise<unknown> | undefined;
   for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
     text += chunk;
+    yield text;
+  }
+}
+
+/** Strikes as soon as the endless build prints something, and gives all records of its stream. */
+async function recordsUntil(strike: Ending["strike"], serving: Serving): Promise<readonly StreamRecord[]> {
+  let all = "";
+  let struck: Promise<unknown> | undefined;
+  for await (const text of textsOf(serving)) {
+    all = text;
     if (text.includes("running")) struck ??= strike(serving);
   }
   await struck;
-  expect(text.endsWith("\n")).toBe(true);
-  return text
+  expect(all.endsWith("\n")).toBe(true);
+  return all
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line));
@@ -81,4 +92,51 @@ test.for(Object.entries(endings))("%s in the middle of a stream ends it with one
   expect(last).toMatchObject([{ status: "failed", error: expect.stringMatching(ending.error) }]);
   expect(records.at(-1)).toBe(last[0]);
   await expect.poll(() => leftBodies(installation), { timeout: 20_000 }).toEqual([]);
+});
+
+test("a server that is killed in the middle of a stream leaves half a record, and no word of success", async () => {
+  await using installation = await createInstallation();
+  const serving = await installation.start();
+  let all = "";
+  let killed: Promise<unknown> | undefined;
+  const readAll = async () => {
+    for await (const text of textsOf(serving)) {
+      all = text;
+      if (text.includes("running")) killed ??= serving.end("SIGKILL");
+    }
+  };
+  // Whoever looks at more than lines hears of it by the connection.
+  await expect(readAll()).rejects.toThrow();
+  await killed;
+  const lines = all.split("\n");
+  expect(lines.pop()).toBe("{");
+  for (const line of lines) expect(JSON.parse(line)).toMatchObject({ status: "in_progress" });
+  // The next start sweeps up after it.
+  expect(await leftBodies(installation)).toHaveLength(1);
+  await installation.start();
+  await expect.poll(() => leftBodies(installation), { timeout: 20_000 }).toEqual([]);
+});
+
+test("a request that reaches a server while it stops is told when to come again, and what runs may go on", async () => {
+  await using installation = await createInstallation({ drain_limit: "10m" });
+  const serving = await installation.start();
+  const { hostname, port } = new URL(serving.address);
+  const late = connect(Number(port), hostname);
+  await once(late, "connect");
+  // A connection on which a request has begun is not closed as an idle one is.
+  late.write("POST /build HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
+  const running = textsOf(serving);
+  while (!(await running.next()).value?.includes("running"));
+  const exit = once(serving.process, "exit");
+  serving.process.kill("SIGTERM");
+  await serving.logged("stopping: no new work is taken");
+  late.write(`Content-Length: ${body.length}\r\n\r\n`);
+  late.write(body);
+  const answer = (await late.setEncoding("utf8").toArray()).join("");
+  expect(answer).toMatch(/^HTTP\/1\.1 503 [\s\S]*\r\nRetry-After: 30\r\n/);
+  expect(answer).toContain('"status":"unexpected failure: of-builder is stopping"');
+  expect(await running.next()).toMatchObject({ done: false });
+  await running.return(undefined);
+  expect(await exit).toEqual([0, null]);
+  expect(await leftBodies(installation)).toEqual([]);
 });
