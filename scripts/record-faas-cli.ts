@@ -10,7 +10,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer, type Socket } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -156,7 +156,9 @@ async function record(
   });
   for (const [file, bytes] of byFile) await writeFile(join(target, file), bytes);
   // They arrive in any order.
-  return byFile.map(([file]) => ({ file, version, commandLine })).sort((one, other) => (one.file < other.file ? -1 : 1));
+  return byFile
+    .map(([file]) => ({ file, version, commandLine }))
+    .sort((one, other) => (one.file < other.file ? -1 : 1));
 }
 
 /** The function that a request is to build, by the image in its config. */
@@ -174,10 +176,8 @@ async function listen(): Promise<{ url: string; close(): Promise<readonly Buffer
     socket.on("data", (chunk) => {
       bytes = Buffer.concat([bytes, chunk]);
       if (!isWhole(bytes)) return;
-      const isBuild = bytes.includes("POST /build ");
-      if (isBuild) heard.push(bytes);
-      if (isBuild) answer(socket, bytes);
-      else socket.end(`HTTP/1.1 ${bytes.includes("GET ") ? "404 Not Found" : "202 Accepted"}\r\nContent-Length: 0\r\n\r\n`);
+      if (bytes.includes("POST /build ")) heard.push(bytes);
+      socket.end(bytes.includes("POST /build ") ? buildAnswer(bytes) : gatewayAnswer(bytes));
     });
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -196,12 +196,15 @@ function isWhole(bytes: Buffer): boolean {
   return end > 0 && (length === undefined ? bytes.includes("GET ") : bytes.length >= end + 4 + Number(length));
 }
 
-function answer(socket: Socket, request: Buffer): void {
+function gatewayAnswer(request: Buffer): string {
+  const status = request.includes("GET ") ? "404 Not Found" : "202 Accepted";
+  return `HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`;
+}
+
+function buildAnswer(request: Buffer): string {
   const streams = request.includes("application/x-ndjson");
   const result = streams ? { status: "success", image: "x" } : { log: [], image: "x", status: "success" };
   const type = streams ? "application/x-ndjson" : "application/json";
   const body = `${JSON.stringify(result)}\n`;
-  socket.end(
-    `HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
-  );
+  return `HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`;
 }

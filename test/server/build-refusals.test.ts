@@ -26,7 +26,11 @@ function createClient({ url }: BuildServer) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   return {
     async post(body: Buffer): Promise<Answer> {
-      const request = httpRequest(`${url}/build`, { method: "POST", agent, headers: { "content-length": body.length } });
+      const request = httpRequest(`${url}/build`, {
+        method: "POST",
+        agent,
+        headers: { "content-length": body.length },
+      });
       const { promise, resolve, reject } = Promise.withResolvers<Answer>();
       request.once("error", reject).once("response", async (response) => {
         const text = (await response.setEncoding("utf8").toArray()).join("");
