@@ -36,18 +36,23 @@ interface OldWords {
   words(found: readonly string[], form: LegacyForm): string;
 }
 
+const tooShort = "invalid encodedHash, should have at least 5 characters";
+
 /** What the Go programs said where our words are others. What is not here is told in ours. */
 const table: readonly OldWords[] = [
-  { code: "signature_missing", like: /^/, words: () => "invalid encodedHash, should have at least 5 characters" },
+  { code: "signature_missing", like: /^/, words: () => tooShort },
+  { code: "signature_wrong", like: /is too short/, words: () => tooShort },
   {
     code: "signature_wrong",
     like: /begins with "(.*?)":/,
-    words: ([begin = ""]) =>
-      begin.length < 5
-        ? "invalid encodedHash, should have at least 5 characters"
-        : `unexpected hashing method: ${begin}`,
+    words: ([begin = ""]) => `unexpected hashing method: ${begin.slice(0, 5)}`,
   },
   { code: "signature_wrong", like: /^/, words: () => "invalid message digest or secret" },
+  {
+    code: "setting_invalid",
+    like: /^(.*payload.secret.*)$/s,
+    words: ([said = ""]) => `couldn't get payload-secret: ${said}`,
+  },
   { code: "too_busy", like: /^/, words: () => "Concurrent request limit exceeded." },
   { code: "body_invalid", like: /body is empty/, words: (_, form) => missing(form) },
   { code: "tar_invalid", like: /has no file/, words: (_, form) => missing(form) },

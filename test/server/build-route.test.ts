@@ -238,6 +238,11 @@ describe("the signature of POST /build", () => {
 
   test.for<[string, () => Record<string, string>, number]>([
     ["the right one of SHA-1", () => ({ "x-cloud-signature": sign(body, "s3cret", "sha1") }), 200],
+    [
+      "T26 the right one of SHA-1 in capitals",
+      () => ({ "x-cloud-signature": sign(body, "s3cret", "sha1").toUpperCase().replace("SHA", "sha") }),
+      200,
+    ],
     ["a wrong one of SHA-1", () => ({ "x-cloud-signature": sign(body, "other", "sha1") }), 401],
     [
       "a wrong new one beside a right old one",

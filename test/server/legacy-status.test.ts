@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { BuilderError } from "../../src/errors.ts";
+import { createFairQueue } from "../../src/pipeline/fair-queue.ts";
 import { archive, type Member } from "../contexts/archives.ts";
 import { post, serveBuilds, sign } from "./build-requests.ts";
 
@@ -19,6 +20,25 @@ const socket = archive(config, dockerfile, { name: "context/x", type: "s" });
 test.for<[string, Buffer, Record<string, string>, string]>([
   ["no signature", body, {}, "invalid encodedHash, should have at least 5 characters"],
   ["an empty one", body, { "x-cloud-signature": "" }, "invalid encodedHash, should have at least 5 characters"],
+  [
+    "one of five characters",
+    body,
+    { "x-cloud-signature": "sha1=" },
+    "invalid encodedHash, should have at least 5 characters",
+  ],
+  [
+    "one of a new client of five",
+    body,
+    { "x-build-signature": "sha25" },
+    "invalid encodedHash, should have at least 5 characters",
+  ],
+  ["one of six that is none", body, { "x-cloud-signature": "sha1=0" }, "invalid message digest or secret"],
+  [
+    "one of a new client of another hash",
+    body,
+    { "x-build-signature": "sha512=00" },
+    "unexpected hashing method: sha51",
+  ],
   ["an unknown hash", body, { "x-cloud-signature": "sha256=00" }, "unexpected hashing method: sha25"],
   ["a wrong one", body, signed(Buffer.from("other")), "invalid message digest or secret"],
   ["no archive", Buffer.from("x"), signed(Buffer.from("x")), "unexpected EOF"],
@@ -36,6 +56,24 @@ test.for<[string, Buffer, Record<string, string>, string]>([
     if (legacyStatus === "text") expect(answer.text).toBe(words.replace("com.openfaas.docker.config", "config"));
     else expect(answer.json).toMatchObject({ log: null, imageName: "", status: `unexpected failure: ${words}` });
   }
+});
+
+test("a secret that is there and empty is told as one that could not be had", async () => {
+  await using server = await serveBuilds({ secret: async () => "", allowSha1: true, legacyStatus: "json" });
+  const { status, json } = await post(server, body, signed(body));
+  const words = "unexpected failure: couldn't get payload-secret: a payload secret is empty";
+  expect([status, json]).toMatchObject([500, { log: null, status: words }]);
+});
+
+test("a server that is full says so in the words of its successor", async () => {
+  const words = "Concurrent request limit exceeded.";
+  const queue = createFairQueue({ maxRunning: 1, maxWaiting: 0 });
+  using _place = await queue.enter({ key: "another", signal: new AbortController().signal });
+  await using newer = await serveBuilds({ legacyStatus: "json", queue });
+  const told = await post(newer, body);
+  expect([told.status, told.json]).toMatchObject([500, { log: null, status: `unexpected failure: ${words}` }]);
+  await using older = await serveBuilds({ legacyStatus: "text", queue });
+  expect((await post(older, body)).text).toBe(words);
 });
 
 test("a build that succeeded is 200: JSON, or the image's name as it was given and nothing else", async () => {
