@@ -51,6 +51,8 @@ const installationSchema = z.object({
   permissions: z.record(z.string(), z.string()),
 });
 const perPage = 100;
+/** Ten thousand installations. */
+const maxPages = 100;
 
 /** Creates the way to the App's own registration. @param asApp the App's own client */
 export function createRegistration(asApp: () => Promise<Octokit>): AppRegistration {
@@ -75,19 +77,21 @@ export function createRegistration(asApp: () => Promise<Octokit>): AppRegistrati
       }),
     installations: ({ signal }) =>
       speaking("list where the App is installed", async () => {
-        const request = { per_page: perPage, request: { signal } };
-        const { data } = await (await asApp()).request("GET /app/installations", request);
-        return z
-          .array(installationSchema)
-          .parse(data)
-          .map(({ account, html_url: page, suspended_at: at, permissions }) => ({
-            account: account.login,
-            isSuspended: typeof at === "string",
-            permissions,
-            url: page,
-          }));
+        const installed: Installed[] = [];
+        for (let page = 1; page <= maxPages; page++) {
+          const request = { per_page: perPage, page, request: { signal } };
+          const { data } = await (await asApp()).request("GET /app/installations", request);
+          installed.push(...z.array(installationSchema).parse(data).map(installedOf));
+          if (data.length < perPage) break;
+        }
+        return installed;
       }),
   };
+}
+
+function installedOf({ account, permissions, ...told }: z.infer<typeof installationSchema>): Installed {
+  const isSuspended = typeof told.suspended_at === "string";
+  return { account: account.login, isSuspended, permissions, url: told.html_url };
 }
 
 /** What a new App is known and trusted by. */

@@ -273,6 +273,17 @@ describe("of-builder setup with an App", () => {
     );
   });
 
+  test("looks at all accounts that it is installed on, also beyond GitHub's page of a hundred", async () => {
+    const accounts = Array.from({ length: 201 }, (_, at) => `account-${at}`);
+    github.registration.installed = accounts.map((account) => ({
+      account,
+      permissions: granted,
+      suspended: account === "account-200",
+    }));
+    const { told } = await examine();
+    expect(told["Where it is installed"]).toMatch(/^doubtful: .*account-200: suspended/);
+  });
+
   test("a key of another App is said before anything else, and nothing is asked with it further", async () => {
     const other = parts.use(await startGithubServer());
     await writeFile(join(secrets, "private-key"), other.privateKeyPem);

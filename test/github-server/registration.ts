@@ -76,9 +76,11 @@ function changeHook({ body }: Call, world: World): Answer {
   return showHook({} as Call, world);
 }
 
-function listInstallations(_call: Call, { registration }: World): Answer {
+function listInstallations({ query }: Call, { registration }: World): Answer {
   const example = exampleOf("installation");
-  const body = registration.installed.map(({ account, permissions, suspended = false }) => ({
+  const perPage = Math.min(Number(query.get("per_page") ?? 30), 100);
+  const start = (Number(query.get("page") ?? 1) - 1) * perPage;
+  const body = registration.installed.slice(start, start + perPage).map(({ account, permissions, suspended = false }) => ({
     ...example,
     account: { ...(example.account as object), ...enterprise, login: account },
     permissions,
