@@ -4,6 +4,7 @@ import { beginRun } from "../database/standing.ts";
 import { messageOf } from "../errors.ts";
 import type { Git } from "../git/git.ts";
 import type { Log } from "../log.ts";
+import type { Outcome, PushOutcome } from "../model/outcome.ts";
 import type { Push } from "../model/push.ts";
 import type { Runs } from "../pipeline/runs.ts";
 import type { Github } from "./github.ts";
@@ -22,16 +23,22 @@ export function createRuns(
       return [];
     }
   };
+  const newerOf = async ({ delivery }: Push, { state }: Pick<Outcome | PushOutcome, "state">) => {
+    const newerSha = state === "cancelled" ? await readNewerSha(database, delivery) : undefined;
+    return newerSha === undefined ? {} : { newerSha };
+  };
   return {
     begin: (push, options) => beginRun(database, push.delivery, () => readHead(push, options)),
     plan: (push, functions) => storeFunctions(database, push.delivery, functions),
     beginFunction: (push, name) => storeFunctionStart(database, push.delivery, name),
-    endFunction: (push, outcome) => storeFunctionEnds(database, push.delivery, [outcome]),
-    async end({ delivery }, outcome) {
-      await storeFunctionEnds(database, delivery, outcome.functions);
-      await storeEnd(database, delivery, outcome);
-      const newerSha = outcome.state === "cancelled" ? await readNewerSha(database, delivery) : undefined;
-      return newerSha === undefined ? {} : { newerSha };
+    async endFunction(push, outcome) {
+      await storeFunctionEnds(database, push.delivery, [outcome]);
+      return newerOf(push, outcome);
+    },
+    async end(push, outcome) {
+      await storeFunctionEnds(database, push.delivery, outcome.functions);
+      await storeEnd(database, push.delivery, outcome);
+      return newerOf(push, outcome);
     },
   };
 }

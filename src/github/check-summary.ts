@@ -42,7 +42,7 @@ function functionSummary(
 ): string {
   if (!outcome) {
     const steps = state === "queued" && notes ? notes.running.map((step) => `- ${code(cutLine(step, 500))}`) : [];
-    return joined([code(cutLine(description, 500)), steps.join("\n")]);
+    return joined([code(cutLine(description, 500)), steps.join("\n"), newerText(newerSha, commitUrl)]);
   }
   if ("fix" in outcome) return failureSummary(outcome, newerText(newerSha, commitUrl));
   const rows = outcomeRows(outcome, commitUrl, notes);

@@ -75,8 +75,11 @@ export async function runFunction(work: FunctionWork, steps: Steps, hands: Funct
   await tell({ context, state: "queued", description }, reporting);
   const outcome = await buildOutcome(work, { steps, hands, reporting });
   // The push's end puts it down in any case.
-  await hands.runs.endFunction(push, outcome).catch((error: unknown) => hands.log.unrecorded(push, error));
-  const report = functionReport(outcome);
+  const newer = await hands.runs.endFunction(push, outcome).catch((error: unknown) => {
+    hands.log.unrecorded(push, error);
+    return {};
+  });
+  const report = { ...functionReport(outcome), ...newer };
   await tell(report, { ...reporting, quiet: quiet && !isFailure(report) });
   return outcome;
 }

@@ -9,7 +9,7 @@ import { type Plan, type PlanHands, type PlannedFunction, planStack } from "./pl
 import { functionReport, maxShownFunctions, type Reporting, stackReport, tell, tellWaits } from "./report.ts";
 import { retrying } from "./retry.ts";
 import { type FunctionHands, type FunctionWork, failedOutcome, failureOf, reportingOf } from "./run-function.ts";
-import type { Current, Superseded } from "./runs.ts";
+import type { Current, Newer, Superseded } from "./runs.ts";
 import type { Steps } from "./steps.ts";
 
 /** What the story of a push starts from. Plain JSON: it is stored. */
@@ -110,7 +110,7 @@ async function storeEnd(
   push: Push,
   outcome: PushOutcome,
   { steps, hands }: { steps: Steps; hands: PushHands },
-): Promise<{ readonly newerSha?: string }> {
+): Promise<Newer> {
   return retrying(steps, { name: "end", backoff: hands.backoff }, () => hands.runs.end(push, outcome));
 }
 

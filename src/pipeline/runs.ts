@@ -22,7 +22,13 @@ export interface Runs {
   /** Puts down which functions there are. */
   plan(push: Push, functions: readonly { readonly name: string; readonly image: string }[]): Promise<void>;
   beginFunction(push: Push, name: string): Promise<void>;
-  endFunction(push: Push, outcome: Outcome): Promise<void>;
-  /** Puts down how all of it ended. @returns the commit for whose sake it was cancelled, if it was */
-  end(push: Push, outcome: PushOutcome): Promise<{ readonly newerSha?: string }>;
+  /** Puts down how the work on one function ended. */
+  endFunction(push: Push, outcome: Outcome): Promise<Newer>;
+  /** Puts down how all of it ended. */
+  end(push: Push, outcome: PushOutcome): Promise<Newer>;
+}
+
+/** The commit for whose sake something was cancelled, if it was. */
+export interface Newer {
+  readonly newerSha?: string;
 }

@@ -69,6 +69,25 @@ test("a wrong handler, and an error of stack.yml, become annotations at their li
   expect(unread?.annotations).toMatchObject([{ path: "stack.yml", start_line: 4, annotation_level: "failure" }]);
 });
 
+test("a function that is cancelled for a newer push leads to that one's commit, and has no buttons", async () => {
+  await using installation = await createInstallation(checks);
+  const { github } = installation;
+  const serving = await installation.start();
+  const { sha } = await create(installation, stackOf({ endless: "FROM busybox\nRUN sleep 600\n" }));
+  const pushedAt = 1_700_000_000;
+  await installation.push(serving, { sha, branch: "main", pushedAt });
+  await github.checks.until(({ latest }) => latest(sha).get("endless")?.status === "in_progress");
+  const newer = await github.commit(owner, "fns", { files: stackOf({ good }) });
+  await installation.push(serving, { sha: newer, branch: "main", pushedAt: pushedAt + 1 });
+  await ended(installation, newer);
+  const shown = await ended(installation, sha);
+  for (const check of Object.values(shown)) {
+    expect(check).toMatchObject({ conclusion: "cancelled", actions: [] });
+    expect(check.summary).toContain(`[${newer.slice(0, 7)}](`);
+  }
+  expect(Object.keys(shown).toSorted()).toEqual(["endless", "stack-deploy"]);
+});
+
 test("an installation that permits no checks is shown statuses by themselves", async () => {
   await using installation = await createInstallation(checks);
   const { github } = installation;

@@ -113,7 +113,7 @@ export function recordingHands(files: Files, answers: Readonly<Record<string, re
       begin: async () => ({ order: "1" }),
       plan: async () => {},
       beginFunction: async () => {},
-      endFunction: async () => {},
+      endFunction: async () => ({}),
       end: async () => ({}),
     },
     backoff: [1000, 2000],
