@@ -2,7 +2,7 @@ import type { Pool } from "pg";
 import { intakeTables } from "./intake-tables.ts";
 import { logTables } from "./log-tables.ts";
 import { logLinkColumns, pushTables, slotTables } from "./push-tables.ts";
-import { reportTables } from "./report-tables.ts";
+import { bareReportColumn, reportTables } from "./report-tables.ts";
 
 /**
  * The tables' history: the statements of each version, in order. A released version is never changed, only followed.
@@ -43,6 +43,7 @@ const versions: readonly string[] = [
   intakeTables,
   slotTables,
   logLinkColumns,
+  bareReportColumn,
 ];
 
 /** Any number that nothing else on the database locks. */

@@ -100,6 +100,7 @@ interface TakenRow {
   readonly annotations_sent: number;
   readonly uncertain: boolean;
   readonly sent_text: string | null;
+  readonly bare: ReportTurn["bare"] | null;
   readonly log_key: string | null;
   readonly turn: string;
   readonly version: string;
@@ -137,6 +138,7 @@ function turnOf(row: TakenRow): TakenTurn {
     checkId: row.check_id ?? undefined,
     annotationsSent: row.annotations_sent,
     isUncertain: row.uncertain,
+    ...(row.bare && { bare: row.bare }),
     logKey: row.log_key ?? undefined,
     sentText: row.sent_text ?? undefined,
     turn: row.turn,
@@ -194,6 +196,7 @@ interface EndValues {
   readonly annotations_sent?: number;
   readonly sent_text?: string;
   readonly refused?: string;
+  readonly bare?: ReportTurn["bare"];
   readonly uncertain: boolean;
 }
 
@@ -201,7 +204,7 @@ const endStatement = `
   with ended as (
     select * from json_to_record($1::json) as ended(kind text, wrote boolean, pause_end timestamptz,
       statuses_only boolean, quota_left integer, quota_resets_at timestamptz, whole boolean, way text, check_id text,
-      annotations_sent integer, sent_text text, refused text, uncertain boolean)
+      annotations_sent integer, sent_text text, refused text, bare text, uncertain boolean)
   ),
   lane as (
     update report_lane lane set
@@ -230,6 +233,7 @@ const endStatement = `
     notes = case when ended.whole and report.ended and report.version = $5::bigint then null else report.notes end,
     uncertain = ended.uncertain,
     refused = ended.refused,
+    bare = coalesce(ended.bare, report.bare),
     attempts = case ended.kind when 'failed' then attempts + 1 when 'shown' then 0 else attempts end,
     next_at = case ended.kind when 'failed' then now() + ${retrySeconds} * interval '1 s' else now() end,
     first_shown_at = case ended.kind when 'shown' then coalesce(first_shown_at, now()) else first_shown_at end
@@ -272,6 +276,8 @@ function valuesOf({ isUncertain }: TakenTurn, written: Written): EndValues {
       };
     case "unpermitted":
       return { wrote: true, uncertain: false, way: "status", statuses_only: written.whole };
+    case "unfit":
+      return { wrote: true, uncertain: isUncertain, bare: "excuse" };
     case "refused":
       return { wrote: true, uncertain: isUncertain, refused: storable(written.reason) };
     case "failed":

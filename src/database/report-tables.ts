@@ -5,6 +5,8 @@
  * `wanted` and `notes` are json and no jsonb, which would refuse the NUL that a log may carry. Notes, which hold the log,
  * go when GitHub has them.
  *
+ * `bare`: nothing but the state of the check is written, with an excuse in place of the page where GitHub did not take that.
+ *
  * report_lane: whose turn it is to write for an installation, and when the next write may be. A process takes a lane
  * for one write, until `busy_until` at most; `turn` says later whether it still has it.
  */
@@ -51,3 +53,6 @@ export const reportTables = `create table report (
     hour_from timestamptz not null default now(),
     hour_writes integer not null default 0
   )`;
+
+/** report: GitHub may refuse a check's page, which shall not keep it from being shown to have ended. */
+export const bareReportColumn = "alter table report add column bare text check (bare in ('state', 'excuse'))";

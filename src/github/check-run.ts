@@ -1,6 +1,6 @@
 import type { ReportTurn, Written } from "../model/report-turn.ts";
 import type { Annotation } from "./check-annotations.ts";
-import { checkPage } from "./check-page.ts";
+import { type CheckPage, checkPage } from "./check-page.ts";
 import { digestOf, type Writing } from "./writing.ts";
 import { quotaOf } from "./written.ts";
 
@@ -23,7 +23,7 @@ interface KnownCheck {
  */
 export async function writeCheck(writing: Writing, { webUrl }: { webUrl: string }): Promise<Written> {
   const { turn } = writing;
-  const page = checkPage(turn, { webUrl });
+  const page = turn.bare === undefined ? checkPage(turn, { webUrl }) : barePage(turn, { webUrl });
   const text = digestOf(page);
   const known = turn.isUncertain ? await findCheck(writing) : knownCheck(turn);
   const done = known?.annotations ?? 0;
@@ -49,15 +49,26 @@ function externalIdOf({ pushId, report }: ReportTurn): string {
   return `${pushId}/${report.context}`;
 }
 
-function bodyOf(
-  { turn, logUrl }: Writing,
-  { status, conclusion, title, summary, text, actions }: ReturnType<typeof checkPage>,
-  annotations: readonly Annotation[],
-) {
+/** Of a page that GitHub would not take the state, which it may take. */
+function barePage({ bare, ...turn }: ReportTurn, links: { webUrl: string }): BarePage {
+  const { status, conclusion } = checkPage(turn, links);
+  return { status, ...(conclusion && { conclusion }), annotations: [], ...(bare === "excuse" && excuse) };
+}
+
+type BarePage = Pick<CheckPage, "status" | "conclusion" | "annotations"> & Partial<typeof excuse>;
+
+const excuse = {
+  title: "GitHub does not take what is to be shown here",
+  summary: "Only how it went could be shown. `of-builder logs` has the rest, the log of of-builder GitHub's reason.",
+};
+
+function bodyOf({ turn, logUrl }: Writing, page: CheckPage | BarePage, annotations: readonly Annotation[]) {
+  const { status, conclusion, title, summary } = page;
+  const state = { status, ...(conclusion && { conclusion }), external_id: externalIdOf(turn) };
+  if (!("actions" in page)) return { ...state, ...(title !== undefined && { output: { title, summary } }) };
+  const { text, actions } = page;
   return {
-    status,
-    ...(conclusion && { conclusion }),
-    external_id: externalIdOf(turn),
+    ...state,
     ...(logUrl !== undefined && { details_url: logUrl }),
     output: {
       title,

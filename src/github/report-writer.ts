@@ -52,7 +52,7 @@ export function createReportWriter({
     } catch (error) {
       // Whoever is told to stop knows nothing of what became of the write: that is GitHub's word on no report.
       if (signal.aborted) return { kind: "failed", uncertain: true, reason: messageOf(signal.reason) };
-      return writtenOfError(error, { way, isNew: turn.way === undefined });
+      return writtenOfError(error, { way, isNew: turn.way === undefined, isBare: turn.bare !== undefined });
     }
   };
 }

@@ -18,9 +18,13 @@ export function quotaOf(headers: Headers): { quota: Quota } | undefined {
 /**
  * What an error of a write amounts to.
  * @param write.isNew whether GitHub has shown nothing of the report yet
+ * @param write.isBare whether the write had no page, only a state
  * @throws the error, where it is a bug
  */
-export function writtenOfError(error: unknown, write: { way: "check" | "status"; isNew: boolean }): Written {
+export function writtenOfError(
+  error: unknown,
+  write: { way: "check" | "status"; isNew: boolean; isBare: boolean },
+): Written {
   const reason = messageOf(error)
     .replaceAll(/\p{Cc}+/gu, " ")
     .slice(0, maxReason);
@@ -34,6 +38,8 @@ export function writtenOfError(error: unknown, write: { way: "check" | "status";
   if (write.way === "check" && isForbidden(error)) return { kind: "unpermitted", whole: true, reason };
   if (write.way === "check" && write.isNew && error.status === 404)
     return { kind: "unpermitted", whole: false, reason };
+  // An end that is not shown at all looks as if it never came.
+  if (write.way === "check" && error.status === 422 && !write.isBare) return { kind: "unfit", reason };
   return { kind: "refused", reason };
 }
 

@@ -19,6 +19,8 @@ export interface ReportTurn {
   /** GitHub's id of the check run. */
   readonly checkId: string | undefined;
   readonly annotationsSent: number;
+  /** Nothing but the state of the check is written; `excuse`: with one in place of the page, which GitHub did not take. */
+  readonly bare?: "state" | "excuse";
   /** An earlier write has no known end: GitHub may or may not have done it. */
   readonly isUncertain: boolean;
   /** Key to the logs of the push, for whom GitHub shows the report. */
@@ -52,6 +54,8 @@ export type Written =
   | { readonly kind: "paused"; readonly untilMs: number | undefined; readonly reason: string }
   /** The App may not write checks; statuses it may. */
   | { readonly kind: "unpermitted"; readonly whole: boolean; readonly reason: string }
+  /** GitHub does not take what the check says; that it is as it is GitHub may take. */
+  | { readonly kind: "unfit"; readonly reason: string }
   /** GitHub will never take it. */
   | { readonly kind: "refused"; readonly reason: string }
   /** It may work later; `uncertain`: it may have worked already. */

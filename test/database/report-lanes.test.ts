@@ -195,6 +195,19 @@ test("what GitHub will never take is let go", async () => {
   expect(await nextTurnMs(database)).toBeUndefined();
 });
 
+test("of what GitHub does not take the page of, the state is written, from then on", async () => {
+  const push = newPush();
+  await tell(push, {});
+  await end((await take()) as TakenTurn, { kind: "unfit", reason: "output is invalid" });
+  const again = (await take()) as TakenTurn;
+  expect(again.bare).toBe("excuse");
+  await end(again);
+  await tell(push, { state: "success" });
+  const last = (await take()) as TakenTurn;
+  expect([last.bare, last.report.state]).toEqual(["excuse", "success"]);
+  await end(last);
+});
+
 test("an installation without the permission is remembered for an hour", async () => {
   const push = newPush();
   await tell(push, {});

@@ -130,6 +130,29 @@ test("a check that is shown stays one, and one that is gone is let go", async ()
   expect(github.statuses.all).toEqual([]);
 });
 
+test("of a check whose page GitHub does not take, the end is shown without it; what it takes neither of is let go", async () => {
+  const { github, write } = await writingScene();
+  const first = await write({ report: { context: "hello", state: "running", description: "goes on" } });
+  const content = { kind: "status", status: 422, message: "Invalid request. output is not as it should be" } as const;
+  github.failNext({ fault: content, matching: updates });
+  const report = failureWith(1);
+  const unfit = await write({ report, ...remembered(first) });
+  expect(unfit).toEqual({ kind: "unfit", reason: expect.stringContaining("output is not as it should be") });
+  const shown = await write({ report, ...remembered(first), bare: "excuse" });
+  expect(shown).toMatchObject({ kind: "shown", isWhole: true, isWrite: true });
+  expect(github.checks.all).toMatchObject([
+    {
+      status: "completed",
+      conclusion: "failure",
+      summary: expect.stringContaining("Only how it went"),
+      annotations: [],
+    },
+  ]);
+  expect(await write({ report, ...remembered(shown), bare: "excuse" })).toMatchObject({ isWrite: false });
+  github.failNext({ fault: content, matching: creates });
+  expect(await write({ report, bare: "excuse" })).toMatchObject({ kind: "refused" });
+});
+
 test("W13 a repository that has another name now is found where it is", async () => {
   const { github, write } = await writingScene();
   const first = await write({ report: { context: "hello", state: "running", description: "goes on" } });
