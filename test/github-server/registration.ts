@@ -80,12 +80,14 @@ function listInstallations({ query }: Call, { registration }: World): Answer {
   const example = exampleOf("installation");
   const perPage = Math.min(Number(query.get("per_page") ?? 30), 100);
   const start = (Number(query.get("page") ?? 1) - 1) * perPage;
-  const body = registration.installed.slice(start, start + perPage).map(({ account, permissions, suspended = false }) => ({
-    ...example,
-    account: { ...(example.account as object), ...enterprise, login: account },
-    permissions,
-    suspended_at: suspended ? new Date(0).toISOString() : null,
-  }));
+  const body = registration.installed
+    .slice(start, start + perPage)
+    .map(({ account, permissions, suspended = false }) => ({
+      ...example,
+      account: { ...(example.account as object), ...enterprise, login: account },
+      permissions,
+      suspended_at: suspended ? new Date(0).toISOString() : null,
+    }));
   return { status: 200, body };
 }
 
