@@ -2,6 +2,7 @@ import { delayCommand, endCommand, findRun, holdCommand, type TakenCommand, take
 import type { Commands } from "../database/commands.ts";
 import type { Database } from "../database/database.ts";
 import { readRun } from "../database/pushes.ts";
+import { restateCheck } from "../database/reports.ts";
 import { BuilderError, messageOf } from "../errors.ts";
 import type { GithubApp } from "../github/app.ts";
 import { unbuiltReason } from "../github/pull-request-event.ts";
@@ -10,7 +11,7 @@ import type { Log } from "../log.ts";
 import type { Asked } from "../model/command.ts";
 import type { Push } from "../model/push.ts";
 import { runEvery } from "../pipeline/every.ts";
-import { type CommandHands, runCommand } from "../pipeline/run-command.ts";
+import { type CommandEnd, type CommandHands, runCommand } from "../pipeline/run-command.ts";
 import type { Intake } from "./intake.ts";
 
 interface AskedHands {
@@ -51,7 +52,7 @@ async function doOne({ asked, attempts }: TakenCommand, hands: AskedHands, signa
   const about = { command: asked.command.kind, by: asked.by, repository: `${asked.owner}/${asked.repository}` };
   try {
     const end = await held(asked, hands, () => runCommand(asked, createCommandHands(hands), { signal }));
-    await endCommand(database, asked.delivery, end);
+    await endAsked(asked, end, database);
     log.info({ ...about, state: end.state }, `command ended: ${end.reason}`);
   } catch (error) {
     const reason = messageOf(error);
@@ -59,10 +60,20 @@ async function doOne({ asked, attempts }: TakenCommand, hands: AskedHands, signa
       await delayCommand(database, asked.delivery, { waitMs: waitOf(attempts), reason });
       log.warn({ ...about, reason }, "command waits");
     } else {
-      await endCommand(database, asked.delivery, { state: "refused", reason });
+      await endAsked(asked, { state: "refused", reason }, database);
       log.error({ ...about, err: error }, "command failed");
     }
   }
+}
+
+/** Of a check that is not run again GitHub is told the state that it has. */
+async function endAsked({ delivery, command, repositoryId }: Asked, end: CommandEnd, database: Database) {
+  if (end.state === "refused" && command.kind === "rebuild" && command.rerun !== undefined) {
+    const { push: named, rerun: context } = command;
+    const push = typeof named === "string" ? named : await findRun(database, { repositoryId, ...named });
+    if (push !== undefined) await restateCheck(database, { push, repositoryId, context });
+  }
+  await endCommand(database, delivery, end);
 }
 
 /** Does a command while nobody else takes it. */

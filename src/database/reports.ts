@@ -91,6 +91,21 @@ export async function storeNotes(
 }
 
 /**
+ * Has the state of a check that has ended written once more, without its page: GitHub shows a commit's checks as queued
+ * once a person asks to run one again, whatever comes of that.
+ */
+export async function restateCheck(
+  database: Database,
+  { push, repositoryId, context }: { push: string; repositoryId: string; context: string },
+): Promise<void> {
+  await database.query(
+    `update report set version = version + 1, sent_text = null, bare = coalesce(bare, 'state'), changed_at = now()
+    where push_id = $1 and context = $2 and repository_id = $3 and ended and way = 'check'`,
+    [push, context, repositoryId],
+  );
+}
+
+/**
  * Forgets what has not changed since a moment.
  * @returns how many reports that were
  */

@@ -48,13 +48,19 @@ export function decideCheckSuite({ guid, payload }: RawEvent, { appId }: Decisio
   if (isOthers(check_suite.app, appId)) return ignored("the checks are none of ours");
   const fault = faultOfName("commit", check_suite.head_sha);
   if (fault) return ignored(fault.message);
-  return asking(guid, event, { kind: "rebuild", push: { sha: check_suite.head_sha }, force: true });
+  return asking(guid, event, {
+    kind: "rebuild",
+    push: { sha: check_suite.head_sha },
+    force: true,
+    rerun: stackContext,
+  });
 }
 
 /** Whoever re-runs one function wants that one built, changed or not; of a stack what is good may stay. */
 function rerun(push: string, context: string | undefined): Command {
-  const isStack = context === undefined || context === "" || context === stackContext;
-  return isStack ? { kind: "rebuild", push, force: false } : { kind: "rebuild", push, force: true, only: [context] };
+  const rebuild = { kind: "rebuild", push, rerun: context || stackContext } as const;
+  const isStack = rebuild.rerun === stackContext;
+  return isStack ? { ...rebuild, force: false } : { ...rebuild, force: true, only: [rebuild.rerun] };
 }
 
 function commandOf(button: string, push: string): Command | undefined {

@@ -1,8 +1,16 @@
 /** What a person may ask for beside a push. Plain JSON: it is stored. */
 export type Command =
   | { readonly kind: "cancel"; readonly push: RunName }
-  /** `force`: what has not changed, too; `only`: these functions. */
-  | { readonly kind: "rebuild"; readonly push: RunName; readonly force: boolean; readonly only?: readonly string[] }
+  | {
+      readonly kind: "rebuild";
+      readonly push: RunName;
+      /** Builds what has not changed, too. */
+      readonly force: boolean;
+      /** These functions. */
+      readonly only?: readonly string[];
+      /** A check that was asked to run again: until one of a commit's is written, GitHub shows all of them as queued. */
+      readonly rerun?: string;
+    }
   /** Builds again what did not end well. */
   | { readonly kind: "rerun_failed"; readonly push: RunName }
   /** Builds a fork's commit; the approval is good for no other. */

@@ -88,6 +88,35 @@ test("a function that is cancelled for a newer push leads to that one's commit, 
   expect(Object.keys(shown).toSorted()).toEqual(["endless", "stack-deploy"]);
 });
 
+test.for(["check_run", "check_suite"] as const)(
+  "%s: checks that are not run again, for who may not write, stay queued at GitHub no longer than it takes to say so",
+  async (kind) => {
+    await using installation = await createInstallation(checks);
+    const { github } = installation;
+    const serving = await installation.start();
+    const { sha } = await create(installation, stackOf({ good }));
+    await installation.push(serving, { sha, branch: "main" });
+    const before = structuredClone(await ended(installation, sha));
+    const app = { id: Number(github.appId) };
+    const { repository, installation: installed } = github.pushPayload({ owner, name: "fns", sha });
+    const asked = {
+      check_run: { external_id: before.good?.externalId, app },
+      check_suite: { head_sha: sha, app },
+    };
+    const payload = { action: "rerequested", [kind]: asked[kind], sender: { login: "stranger" }, repository };
+
+    github.checks.rerequest(sha);
+    expect(github.checks.suite(sha)).toBe("queued");
+    await github.deliver(`${serving.address}/github-event`, { ...payload, installation: installed }, { event: kind });
+    await github.checks.until(({ suite }) => suite(sha) === "completed");
+    const after = await ended(installation, sha);
+    const told = Object.entries(after).map(([name, { changedAt: _, ...check }]) => [name, check]);
+    expect(Object.fromEntries(told)).toEqual(
+      Object.fromEntries(Object.entries(before).map(([name, { changedAt: _, ...check }]) => [name, check])),
+    );
+  },
+);
+
 test("an installation that permits no checks is shown statuses by themselves", async () => {
   await using installation = await createInstallation(checks);
   const { github } = installation;

@@ -21,6 +21,10 @@ export interface Checks {
   readonly all: readonly CheckRun[];
   /** The newest run of each name of a commit. */
   latest(sha: string): ReadonlyMap<string, CheckRun>;
+  /** What GitHub shows of all checks of a commit together. */
+  suite(sha: string): CheckRun["status"];
+  /** A person asks to run checks of a commit again: GitHub shows them as queued until one of them is written. */
+  rerequest(sha: string): void;
   /** Waits until the checks fulfil a condition, which is asked now and after each change. */
   until(condition: (checks: Checks) => boolean): Promise<void>;
   /** Told of each change before it is answered; the answer ends that. */
@@ -38,10 +42,17 @@ const maxOfName = 1000;
 export function createCheckBoard(): CheckBoard {
   const all: CheckRun[] = [];
   const listeners = new Set<(run: CheckRun) => void>();
+  const rerequested = new Set<string>();
   let last = 4_000_000;
   const board: CheckBoard = {
     all,
     latest: (sha) => new Map(all.filter((run) => run.sha === sha).map((run) => [run.name, run])),
+    suite(sha) {
+      const states = new Set([...board.latest(sha).values()].map(({ status }) => status));
+      if (rerequested.has(sha) || states.size === 0) return "queued";
+      return states.size === 1 ? ([...states][0] as CheckRun["status"]) : "in_progress";
+    },
+    rerequest: (sha) => void rerequested.add(sha),
     create({ repositoryId, repository, name, sha }) {
       const same = all.filter((run) => run.sha === sha && run.name === name);
       if (same.length >= maxOfName) all.splice(all.indexOf(same[0] as CheckRun), 1);
@@ -56,6 +67,7 @@ export function createCheckBoard(): CheckBoard {
     },
     change(run, change) {
       Object.assign(run, change, { changedAt: new Date() });
+      rerequested.delete(run.sha);
       for (const listener of [...listeners]) listener(run);
     },
     onChange(listener) {

@@ -151,16 +151,16 @@ const check = (change: Record<string, unknown> = {}) => ({
 const button = (identifier: string) => check({ action: "requested_action", requested_action: { identifier } });
 
 test.for([
-  ["re-run of a function", check(), { kind: "rebuild", push: run, force: true, only: ["api"] }],
+  ["re-run of a function", check(), { kind: "rebuild", push: run, force: true, only: ["api"], rerun: "api" }],
   [
     "re-run of the stack",
     check({ check_run: { external_id: `${run}/stack-deploy`, app: { id: 5 } } }),
-    { kind: "rebuild", push: run, force: false },
+    { kind: "rebuild", push: run, force: false, rerun: "stack-deploy" },
   ],
   [
     "re-run of a bare run",
     check({ check_run: { external_id: run, app: { id: 5 } } }),
-    { kind: "rebuild", push: run, force: false },
+    { kind: "rebuild", push: run, force: false, rerun: "stack-deploy" },
   ],
   ["rerun-failed", button("rerun-failed"), { kind: "rerun_failed", push: run }],
   ["rebuild-all", button("rebuild-all"), { kind: "rebuild", push: run, force: true }],
@@ -186,7 +186,7 @@ test("re-running all of a commit builds all of its newest run", async () => {
   const payload = { ...check(), check_suite: { head_sha: sha, app: { id: 5 } } };
   expect((await read(payload, { event: "check_suite", appId: "5" })).decision).toEqual({
     kind: "command",
-    asked: { ...asked, command: { kind: "rebuild", push: { sha }, force: true } },
+    asked: { ...asked, command: { kind: "rebuild", push: { sha }, force: true, rerun: "stack-deploy" } },
   });
 });
 
