@@ -32,25 +32,39 @@ export async function serveApi(
   const method = request.method ?? "";
   world.calls.push(`${method} ${path}`);
   const body = await bodyOf(request);
-  const moved = movedTo(path, { method, world, request });
-  if (moved) return send(response, moved);
   const found = findOperation(method, currentPath(path, world));
-  if (!found) return send(response, refusal(404, "Not Found"));
+  if (!found) {
+    world.violations.push(`request: ${method} ${path} is nothing that is served here`);
+    return send(response, refusal(404, "Not Found"));
+  }
   const { operation, values } = found;
+  const { headers } = request;
+  const call = { values, authorization: headers.authorization, body, query, headers };
+  const moved = movedTo(path, { method, world, request });
+  const answer = moved ?? (await answerOfCall(operation, call, { path, response, world }));
+  if (!answer) return;
+  const isConditional = headers["if-none-match"] !== undefined;
+  const wrong = faultsOfAnswer({ ...operation, product: world.product }, answer, { isConditional });
+  if (wrong !== "") world.violations.push(`answer: ${wrong}`);
+  send(response, answer);
+}
+
+/** @returns undefined when there is nothing to answer with */
+async function answerOfCall(
+  operation: Operation,
+  call: Call,
+  { path, response, world }: { path: string; response: ServerResponse; world: World },
+): Promise<Answer | undefined> {
+  const { method } = operation;
   const fault = world.faults.next(`${method} ${path}`);
   const isWrite = /\/(?:statuses|check-runs)/.test(path) && method !== "GET";
-  const { headers } = request;
-  const gatekeeper = gatekeeperOf(headers.authorization, world);
-  const call = { values, authorization: headers.authorization, body, query, headers };
+  const gatekeeper = gatekeeperOf(call.authorization, world);
   const answer = fault
     ? await answerOf(fault, { response, answer: () => answerCall(operation, call, world) })
     : await answerWithinLimits({ isWrite }, { gatekeeper, answer: () => answerCall(operation, call, world) });
-  if (!answer) return;
+  if (!answer) return undefined;
   gatekeeper.leave({ isWrite });
-  // That a conditional request may be answered with 304 is described for all of them at once.
-  const wrong = answer.status === 304 ? "" : faultsOfAnswer(operation, answer);
-  if (wrong !== "") world.violations.push(`answer: ${wrong}`);
-  send(response, { ...answer, headers: { ...gatekeeper.headers(), ...answer.headers } });
+  return { ...answer, headers: { ...gatekeeper.headers(), ...answer.headers } };
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>> {
@@ -104,7 +118,7 @@ async function answerWithinLimits(
 }
 
 async function answerCall(operation: Operation, call: Call, world: World): Promise<Answer> {
-  const wrong = faultsOfRequest(operation, call);
+  const wrong = faultsOfRequest({ ...operation, product: world.product }, call);
   if (wrong === "") return operation.handle(call, world);
   world.violations.push(`request: ${wrong}`);
   return refusal(422, `Validation Failed: ${wrong}`);

@@ -4,6 +4,7 @@ import type { CheckBoard } from "./checks.ts";
 import type { createFaults } from "./faults.ts";
 import type { Hook } from "./hook.ts";
 import type { Installations } from "./installations.ts";
+import type { Product } from "./openapi.ts";
 import type { Registration } from "./registered-app.ts";
 import type { StatusBoard } from "./statuses.ts";
 
@@ -29,6 +30,8 @@ export interface StoredPull {
 
 /** All that this GitHub knows. */
 export interface World {
+  /** Whose description everything is held against. */
+  readonly product: Product;
   readonly installations: Installations;
   readonly auth: ReturnType<typeof createAppAuth>;
   readonly repositories: Map<string, StoredRepository>;

@@ -28,7 +28,10 @@ function jwt(github: GithubServer, { iss = github.appId, exp = Date.now() / 1000
 
 async function call(github: GithubServer, path: string, { token = "", body }: { token?: string; body?: unknown } = {}) {
   const response = await fetch(`${github.apiUrl}${path}`, {
-    headers: token === "" ? {} : { authorization: `Bearer ${token}` },
+    headers: {
+      ...(token !== "" && { authorization: `Bearer ${token}` }),
+      ...(body !== undefined && { "content-type": "application/json" }),
+    },
     ...(body !== undefined && { method: "POST", body: JSON.stringify(body) }),
   });
   return {
@@ -126,6 +129,36 @@ test("a request that GitHub's description does not allow is refused and makes cl
   const token = await tokenFor(github, { repository_ids: [Number(id)], permissions: { statuses: "write" } });
   expect((await call(github, `/repos/o/r/statuses/${sha}`, { token, body: { state: "great" } })).status).toBe(422);
   await expect(github.close()).rejects.toThrow(/request: POST .*statuses.*must be equal to one of/);
+});
+
+test.for([
+  ["a parameter that is none of its operation's", "/repos/o/r?colour=red", {}, /has no parameter "colour"/],
+  ["a parameter out of its range", `/repos/o/r/commits/${"1".repeat(40)}/check-runs?filter=x`, {}, /query filter/],
+  ["an operation that is none", "/repos/o/r/colours", {}, /GET \/repos\/o\/r\/colours is nothing that is served/],
+  ["a type that GitHub does not speak", "/repos/o/r", { accept: "text/html" }, /accepts text\/html/],
+  ["a body that is no JSON by its type", "/app-manifests/x/conversions", { "content-type": "text/plain" }, /a body of/],
+] as const)("%s makes close() fail", async ([, path, headers, fault]) => {
+  const github = await started();
+  await github.createRepository("o", "r");
+  const isPost = path.startsWith("/app-manifests");
+  await fetch(`${github.apiUrl}${path}`, { headers, ...(isPost && { method: "POST", body: "{}" }) });
+  await expect(github.close()).rejects.toThrow(fault);
+});
+
+test("a call under an old name is sent on in the form that GitHub describes, and one by an ETag ends with 304", async () => {
+  const github = await started();
+  const { id, sha } = await github.createRepository("o", "old", { branch: "main" });
+  github.rename("o", "old", "new");
+  const ask = (path: string, init: RequestInit = {}) =>
+    fetch(`${github.apiUrl}${path}`, { redirect: "manual", ...init });
+  const moved = await ask("/repos/o/old/branches/main");
+  expect([moved.status, await moved.json()]).toMatchObject([301, { message: "Moved Permanently" }]);
+  expect((await ask(`/repos/o/old/statuses/${sha}`, { method: "POST" })).status).toBe(307);
+  const location = String(moved.headers.get("location"));
+  expect(location).toBe(`${github.apiUrl}/repositories/${id}/branches/main`);
+  const etag = String((await fetch(location)).headers.get("etag"));
+  expect((await fetch(location, { headers: { "if-none-match": etag } })).status).toBe(304);
+  await github.close();
 });
 
 test("an answer that GitHub's description does not allow makes close() fail", async () => {

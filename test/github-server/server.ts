@@ -11,6 +11,7 @@ import { createHook, type Hook } from "./hook.ts";
 import { createInstallations } from "./installations.ts";
 import type { Limits } from "./limits.ts";
 import { listen, shut } from "./listening.ts";
+import type { Product } from "./openapi.ts";
 import type { StoredPull, StoredRepository, World } from "./operation.ts";
 import { createRegistration, type Registration } from "./registered-app.ts";
 import { type Commit, type CommittedFiles, commitTo, initRepository, setRef } from "./repositories.ts";
@@ -116,10 +117,11 @@ interface PushedCommit {
 
 /**
  * Starts a GitHub on a free port of 127.0.0.1.
+ * @param options.product whose description everything is held against; github.com's where absent
  * @param options.port the port to listen on instead, such as that of an earlier one that a server remembers
  */
 export async function startGithubServer(
-  options: { webhookSecret?: string; port?: number } = {},
+  options: { webhookSecret?: string; port?: number; product?: Product } = {},
 ): Promise<GithubServer> {
   const root = await mkdtemp(join(tmpdir(), "github-server-"));
   const { privateKey, publicKey } = newKeyPair();
@@ -127,6 +129,7 @@ export async function startGithubServer(
   const webhookSecret = options.webhookSecret ?? randomUUID();
   const installations = createInstallations();
   const world: World = {
+    product: options.product ?? "api.github.com",
     installations,
     auth: createAppAuth({ appId, publicKey: createPublicKey(publicKey) }),
     repositories: new Map(),
