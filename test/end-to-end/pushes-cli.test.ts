@@ -1,9 +1,11 @@
 import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pushOfFolder } from "../../src/compose/deliver.ts";
+import { eventually } from "../database/scratch.ts";
 import { createInstallation, type Installation, owner, type Serving, stackOf } from "./serving.ts";
 
 const run = promisify(execFile);
@@ -93,6 +95,38 @@ describe("a push that of-builder deliver sent", () => {
     const rebuilt = await cli("rebuild", guid, "--force", "--function", "good", "--follow");
     expect([rebuilt.code, rebuilt.stdout]).toEqual([0, expect.stringMatching(/^[\w-]{36}\n(?:.*\n)*good \| /)]);
     expect((await cli("cancel", guid)).stdout).toBe(`push ${guid} had ended before\n`);
+  });
+
+  test("is cancelled while it runs, by the command line as by HTTP", async () => {
+    const endless = "FROM busybox\nRUN cat /proc/sys/kernel/random/uuid && sleep 600\n";
+    const { github } = installation;
+    const { sha } = await github.createRepository(owner, "endless", { files: stackOf({ endless }), branch: "main" });
+    const runs: string[] = [];
+    for (const cancel of [
+      async (id: string) => (await cli("cancel", id)).stdout,
+      async (id: string) => {
+        const headers = { authorization: `Bearer ${token}` };
+        const answer = await fetch(`${serving.address}/api/pushes/${id}/cancel`, { method: "POST", headers });
+        return answer.json();
+      },
+    ]) {
+      const id = randomUUID();
+      await installation.push(serving, { name: "endless", sha, branch: "main", guid: id });
+      const show = async () => JSON.parse((await cli("pushes", id, "--json")).stdout);
+      await eventually(async () =>
+        (await show()).functions?.some(({ state }: { state: string }) => state === "running"),
+      );
+      runs.push(JSON.stringify(await cancel(id)));
+      const ended = await eventually(async () => {
+        const push = await show();
+        return push.state !== "running" && push;
+      });
+      expect(ended).toMatchObject({ state: "cancelled", functions: [{ name: "endless", state: "cancelled" }] });
+      // Nobody follows an end that does not come: the log says so, and how.
+      expect((await cli("logs", id, "--follow")).code).toBe(1);
+    }
+    expect(runs).toEqual([expect.stringContaining("is cancelled"), '{"result":"cancelled"}']);
+    expect(await installation.ended(sha)).toMatchObject({ endless: expect.stringMatching(/^error: cancelled/) });
   });
 
   test("is delivered once more as it was stored, and not built twice", async () => {
