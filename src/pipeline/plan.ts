@@ -11,7 +11,7 @@ import { askingOnce } from "./asking-once.ts";
 import { checkImages } from "./check-images.ts";
 import { findTemplate, type TemplateHands, type TemplateOrigin } from "./find-template.ts";
 import { isPlaced, placedAt, planFault, withFaults } from "./plan-fault.ts";
-import { createPushedReader, type PushedReader } from "./pushed-function.ts";
+import { checkPackages, createPushedReader, type PushedReader } from "./pushed-function.ts";
 import type { Tree } from "./tree.ts";
 
 /** What is to be built for one function. Plain JSON: it is stored with the push. */
@@ -222,12 +222,15 @@ async function planFunction(
   addNew(warnings, template.warnings);
   const { deployment, buildArgs, places } = planned;
   const { handlerFolder, handlerFolderLocation } = template;
+  const packages = packagesOf(definition, template, buildArgs);
+  // A template of another repository is the installation's word.
+  if (hands.pushed && origin.url === undefined) checkPackages(definition, packages, "build_options");
   return {
     ...planned,
     template: origin,
     handlerFolder,
     ...(places && handlerFolderLocation && { places: { ...places, handlerFolder: placeOf(handlerFolderLocation) } }),
-    buildArgs: { ...buildArgs, ADDITIONAL_PACKAGE: packagesOf(definition, template, buildArgs) },
+    buildArgs: { ...buildArgs, ADDITIONAL_PACKAGE: packages },
     deployment: { ...deployment, fprocess: deployment.fprocess || template.fprocess },
   };
 }

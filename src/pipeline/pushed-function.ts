@@ -61,20 +61,23 @@ export function createPushedReader(
   };
 }
 
-/** @throws BuilderError for packages that are none: a template's Dockerfile gives them to a shell */
+/**
+ * @param packages as ADDITIONAL_PACKAGE will say them
+ * @param from where in the stack they come from
+ * @throws BuilderError `stack_invalid` for packages that are none: a template's Dockerfile gives them to a shell
+ */
+export function checkPackages(definition: StackFunction, packages: string, from: string): void {
+  const strange = strangePackage(packages);
+  if (strange === undefined) return;
+  const shown = JSON.stringify(strange.slice(0, 100));
+  throw planFault(definition, "stack_invalid", `has ${from} with ${shown}, no package's name`);
+}
+
 function allowedBuildArgs(
   definition: StackFunction,
   warn: (definition: StackFunction, message: string) => void,
 ): Readonly<Record<string, string>> {
-  const strange = strangePackage(definition.buildArgs.ADDITIONAL_PACKAGE ?? "");
-  if (strange !== undefined) {
-    const shown = JSON.stringify(strange.slice(0, 100));
-    throw planFault(
-      definition,
-      "stack_invalid",
-      `has build argument ADDITIONAL_PACKAGE with ${shown}, no package's name`,
-    );
-  }
+  checkPackages(definition, definition.buildArgs.ADDITIONAL_PACKAGE ?? "", "build argument ADDITIONAL_PACKAGE");
   const allowed: Record<string, string> = Object.create(null);
   for (const [name, value] of Object.entries(definition.buildArgs)) {
     if (!isReservedBuildArg(name)) allowed[name] = value;

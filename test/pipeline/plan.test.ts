@@ -142,6 +142,35 @@ test("S11 a package that is none is an error of a pushed stack", async () => {
   expect((await plan(files, { pushed: false })).functions[0]?.buildArgs.ADDITIONAL_PACKAGE).toBe("id make;");
 });
 
+test.for(["make; id", "$(id)", "--repository=http://x", "a|b"])(
+  "S11 build options: neither the name nor a package of the repository's own template may be %j",
+  async (text) => {
+    const files = {
+      "stack.yml": stack("  a: {lang: own, handler: a, build_options: [dev]}\n"),
+      "template/own/template.yml": `build_options: [{name: dev, packages: [git, ${JSON.stringify(text)}]}]\n`,
+    };
+    await expect(plan(files)).rejects.toMatchObject({
+      code: "stack_invalid",
+      location: { path: "stack.yml", line: 3 },
+      message: expect.stringMatching(/function a has build_options with ".*", no package's name/),
+    });
+    const option = { "stack.yml": stack(`  a: {lang: go, handler: a, build_options: [${JSON.stringify(text)}]}\n`) };
+    await expect(plan(option)).rejects.toMatchObject({
+      code: "stack_invalid",
+      message: expect.stringContaining(`has build option "${text}", which lang go does not offer`),
+    });
+    expect((await plan(files, { pushed: false })).functions[0]?.buildArgs.ADDITIONAL_PACKAGE).toContain("git");
+  },
+);
+
+test("S2 a function may have a name that only Windows keeps for itself: no push makes a file of it", async () => {
+  const files = { "stack.yml": stack("  con: {lang: dockerfile, handler: a}\n  nul: {lang: go, handler: b}\n") };
+  expect((await plan(files)).functions.map(({ name, image }) => [name, image])).toEqual([
+    ["con", "r/con:latest"],
+    ["nul", "r/nul:latest"],
+  ]);
+});
+
 test("environment files of a pushed stack are read, later ones win, and what is missing is a warning", async () => {
   const files = {
     "stack.yml": stack(
