@@ -32,7 +32,8 @@ export async function readRemoteHead(
       allowEnvironment: Object.keys(environment),
       unsafe: { allowUnsafeConfigEnvCount: true, allowUnsafeConfigPaths: true, allowUnsafeHooksPath: true },
     }).env(environment);
-    const lines = (await git.raw(["ls-remote", "--quiet", "--", url.href, ref, `${ref}^{}`])).split("\n");
+    const asked = ["ls-remote", "--quiet", ...kindOf(ref), "--", url.href, ref, `${ref}^{}`];
+    const lines = (await git.raw(asked)).split("\n");
     return lines.flatMap((line) => {
       const [sha = "", name] = line.split("\t");
       return name === ref || name === `${ref}^{}` ? [sha] : [];
@@ -43,4 +44,10 @@ export async function readRemoteHead(
   } finally {
     await rm(home, { recursive: true, force: true });
   }
+}
+
+/** Git has all refs of a kind sent, and only then looks for names; without a kind also those of every pull request. */
+function kindOf(ref: string): readonly string[] {
+  if (ref.startsWith("refs/heads/")) return ["--heads"];
+  return ref.startsWith("refs/tags/") ? ["--tags"] : [];
 }
