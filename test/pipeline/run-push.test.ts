@@ -25,6 +25,21 @@ test("every function is built, and GitHub is told of the beginning and the end",
   );
 });
 
+test("the platforms that a stack names are those that its functions are built for", async () => {
+  const recorded = recordingHands({
+    "stack.yml":
+      "provider: {name: openfaas}\nfunctions:\n  one: {lang: dockerfile, handler: ./one, platforms: 'linux/amd64, linux/arm64'}\n  two: {lang: dockerfile, handler: ./two}\n",
+  });
+  const platforms = new Map<string | undefined, readonly string[]>();
+  const build: typeof recorded.hands.build = (request, options) => {
+    platforms.set(request.name, request.platforms);
+    return recorded.hands.build(request, options);
+  };
+  const hands = { ...recorded.hands, build };
+  expect(await runPush({ push }, rememberingSteps(hands), hands)).toMatchObject({ state: "success" });
+  expect(Object.fromEntries(platforms)).toEqual({ one: ["linux/amd64", "linux/arm64"], two: [] });
+});
+
 test("links that are none of the stack's business do it no harm, wherever they lead", async () => {
   const strangers = (folder: string) => ({
     [`${folder}result`]: { link: "/nix/store/gone" },
