@@ -152,6 +152,8 @@ interface Details {
   faultCount?: number;
   /** What to do, where it is known better than the code's general advice. */
   fix?: string;
+  /** How long whoever refused the work wants to be left alone. */
+  retryAfterMs?: number;
 }
 
 /** A fault that we know and that people are told of by its message, without a stack. Anything else thrown is a bug. */
@@ -162,15 +164,18 @@ export class BuilderError extends Error {
   readonly faults: readonly Fault[];
   readonly faultCount: number;
   readonly fix: string;
+  /** How long to wait at least before trying again, where somebody has said so. */
+  readonly retryAfterMs: number;
 
   constructor(code: ErrorCode, message: string, details: Details = {}) {
-    const { cause, location, faults: found = [], faultCount = found.length, fix } = details;
+    const { cause, location, faults: found = [], faultCount = found.length, fix, retryAfterMs = 0 } = details;
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.location = location;
     this.faults = found;
     this.faultCount = faultCount;
     this.fix = fix ?? faults[code].fix;
+    this.retryAfterMs = retryAfterMs;
   }
 
   get http(): number {

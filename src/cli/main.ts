@@ -87,6 +87,7 @@ function addRemoteBuild(program: Command, call: Call): void {
     )
     .option("--url <address>", "address of the builder (default: $OPENFAAS_REMOTE_BUILDER)")
     .option("--payload-secret <file>", "secret to sign the builds with (default: $OPENFAAS_PAYLOAD_SECRET)")
+    .option("--stamp", "sign each request for one use and for now; else only where the builder asks for it")
     .addOption(secretOption())
     .option(
       "--builder-public-key <key>",

@@ -11,6 +11,7 @@ export interface RemoteBuildOptions
   extends Pick<BuildOptions, "yaml" | "filter" | "regex" | "parallel" | "envsubst" | "buildArg" | "tag" | "progress"> {
   readonly url?: string;
   readonly payloadSecret?: string;
+  readonly stamp?: boolean;
   readonly builderPublicKey?: string;
   readonly secret: RemoteRequest["secrets"];
 }
@@ -29,6 +30,7 @@ export async function remoteBuild(options: RemoteBuildOptions, world: World): Pr
     url: readUrl(options, world),
     ...(payloadSecretFile && { payloadSecretFile }),
     ...(builderPublicKey && { builderPublicKey }),
+    stamp: options.stamp === true,
     secrets: options.secret,
     parallel: parseParallel(options.parallel),
   };

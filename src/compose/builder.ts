@@ -26,6 +26,8 @@ export type BuilderOptions =
       readonly url: string;
       /** What requests are signed with; absent where the server asks for none. */
       readonly payloadSecret?: string;
+      /** Signs so that each request is good only once, which else is done where the server asks for it. */
+      readonly stamp?: boolean;
       /** What build secrets are sealed for, base64; asked of the server where absent. */
       readonly publicKey?: string;
     };

@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,6 +29,8 @@ export interface RemoteRequest extends LocalRequest {
   readonly url: string;
   /** File with the secret that requests are signed with; absent where the builder asks for none. */
   readonly payloadSecretFile?: string;
+  /** Sign so that each request is good only once, and not only where the builder asks for it. */
+  readonly stamp: boolean;
   /** The key that build secrets are sealed for: a file, or its text. Asked of the server where absent. */
   readonly builderPublicKey?: string;
   /** Build secrets of every function, beside those of the stack: `{id, src}` or `{id, env}`. */
@@ -49,9 +52,10 @@ export async function buildRemotely(
   { config, surroundings, log, watcher, signal }: RemoteSurroundings,
 ): Promise<PushOutcome> {
   const payloadSecret = request.payloadSecretFile && (await readSecret(request.payloadSecretFile));
-  const { url, builderPublicKey, folder, secrets: flags } = request;
+  const { url, stamp, builderPublicKey, folder, secrets: flags } = request;
   const sealingKey = builderPublicKey === undefined ? undefined : await readSealingKey(builderPublicKey);
-  const build = createRemoteBuild({ url, ...(payloadSecret && { payloadSecret }), ...(sealingKey && { sealingKey }) });
+  const keys = { ...(payloadSecret && { payloadSecret }), ...(sealingKey && { sealingKey }) };
+  const build = createRemoteBuild({ url, stamp, ...keys });
   const { environment } = surroundings;
   await using templates = createTemplates({ config, folder: request.folder, surroundings, log, signal });
   return await runBuild(treeOf(request.folder), createPlainSteps(signal), {
@@ -78,18 +82,21 @@ type RemoteBuild = (
 /**
  * Creates the build of one image on a server: the archive is written to a folder of its own, as its signature goes
  * before it, and removed when the build has ended. Secrets are in it only sealed.
+ * @param options.stamp makes each request good only once, and not only where the server asks for it
  * @param options.sealingKey what they are sealed for; asked of the server for each build where absent
  */
 export function createRemoteBuild({
   url,
   payloadSecret,
+  stamp = false,
   sealingKey,
 }: {
   url: string;
   payloadSecret?: string;
+  stamp?: boolean;
   sealingKey?: SealingKey;
 }): RemoteBuild {
-  const builder = createRemoteBuilder(url);
+  const builder = createRemoteBuilder(url, { stamp });
   const seal = async (secrets: Readonly<Record<string, Uint8Array>>, signal: AbortSignal) => {
     if (Object.keys(secrets).length === 0) return {};
     const text = sealSecrets(secrets, sealingKey ?? (await builder.fetchKey({ signal })));
@@ -99,7 +106,6 @@ export function createRemoteBuild({
     const folder = await mkdtemp(join(tmpdir(), "of-builder-remote-"));
     try {
       const file = join(folder, "archive.tar");
-      const hmac = payloadSecret === undefined ? undefined : createHmac("sha256", payloadSecret);
       const config: BuildConfigFile = {
         image,
         buildArgs: { ...buildArgs },
@@ -108,13 +114,25 @@ export function createRemoteBuild({
       };
       const sealed = await seal(secrets, signal);
       const files = { "com.openfaas.docker.config": Buffer.from(JSON.stringify(config)), ...sealed };
+      const hmac = payloadSecret === undefined ? undefined : createHmac("sha256", payloadSecret);
       await writeArchive(file, { context, files }, { signal, onChunk: (chunk) => void hmac?.update(chunk) });
-      const order = { file, ...(hmac && { signature: hmac.digest("hex") }) };
+      const sign = payloadSecret && hmac ? { sign: createSigner(file, payloadSecret, hmac.digest("hex")) } : {};
+      const order = { file, ...sign };
       const { digest } = await builder.build(order, { signal, onEvent });
       return digest === undefined ? {} : { digest };
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
+  };
+}
+
+/** @param plain what signs the file alone, which is known since it was written */
+function createSigner(file: string, secret: string, plain: string): (before: string) => Promise<string> {
+  return async (before) => {
+    if (before === "") return plain;
+    const hmac = createHmac("sha256", secret).update(before);
+    for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 })) hmac.update(chunk);
+    return hmac.digest("hex");
   };
 }
 

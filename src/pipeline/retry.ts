@@ -10,8 +10,12 @@ export function backoffOf({ firstMs, attempts }: { firstMs: number; attempts: nu
   return Array.from({ length: attempts }, (_, attempt) => Math.min(firstMs * 2 ** attempt, 60_000));
 }
 
+/** Whoever is asked may want to be left alone for longer than we would wait, but not for ever. */
+const maxAskedMs = 10 * 60 * 1000;
+
 /**
- * Runs a step, and runs it again after a wait while it fails for a reason that may pass by itself.
+ * Runs a step, and runs it again after a wait while it fails for a reason that may pass by itself; no sooner than the
+ * error says.
  * @param onWait told before each wait: people shall see why nothing happens
  * @throws the last attempt's error, or the first that is not transient
  */
@@ -36,8 +40,9 @@ export async function retrying<T>(
     try {
       return await steps.step(attempt === 1 ? name : `${name} (attempt ${attempt})`, limited);
     } catch (error) {
-      const waitMs = backoff[attempt - 1];
-      if (!(error instanceof BuilderError) || !error.transient || waitMs === undefined) throw error;
+      const ownMs = backoff[attempt - 1];
+      if (!(error instanceof BuilderError) || !error.transient || ownMs === undefined) throw error;
+      const waitMs = Math.max(ownMs, Math.min(error.retryAfterMs, maxAskedMs));
       await onWait?.(error, waitMs, attempt);
       await steps.sleep(waitMs);
     }

@@ -144,3 +144,17 @@ test.for<[string, () => readonly string[], number, RegExp]>([
   expect(output).toMatch(message);
   expect(code).toBe(expected);
 });
+
+test.for(["digest", "timestamp"])(
+  "where replay_protection is %s the same function is built again and again",
+  async (protection) => {
+    await using guarded = await createInstallation({ replay_protection: protection });
+    await writeFile(join(guarded.folder, "secrets", "payload-secret"), "remote secret");
+    const { address } = await guarded.start();
+    for (const more of [[], [], ["--stamp"]]) {
+      const args = ["--url", address, ...secret, ...more];
+      const { code, output } = await remoteBuild({ again: "FROM busybox\n" }, { args });
+      expect([code, output]).toEqual([0, expect.stringContaining("again")]);
+    }
+  },
+);

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { BuilderError } from "../../src/errors.ts";
 import type { BuildEvent } from "../../src/model/build-event.ts";
 import { createRemoteBuilder } from "../../src/remote/remote-builder.ts";
 
@@ -42,7 +43,10 @@ async function serve(handle: Handler): Promise<{ url: string } & AsyncDisposable
 
 const ndjson = { "Content-Type": "application/x-ndjson" };
 
-async function build(url: string, order: { signature?: string } = {}) {
+const hmacOf = (before: string, body: Buffer) => createHmac("sha256", "s").update(before).update(body).digest("hex");
+const sign = async (before: string) => hmacOf(before, archive);
+
+async function build(url: string, order: { sign?: typeof sign } = {}) {
   const events: BuildEvent[] = [];
   const result = await createRemoteBuilder(url).build({ file, ...order }, { signal, onEvent: (e) => events.push(e) });
   return { ...result, events };
@@ -52,12 +56,12 @@ test("an archive is sent whole and signed, and the stream's lines become events"
   const seen: object[] = [];
   await using server = await serve((request, response, body) => {
     const { url, method, headers } = request;
-    const signature = createHmac("sha256", "s").update(body).digest("hex");
     seen.push({
       url,
       method,
       length: headers["content-length"],
-      isSigned: headers["x-build-signature"] === `sha256=${signature}`,
+      isSigned: headers["x-build-signature"] === `sha256=${hmacOf("", body)}`,
+      stamp: headers["x-build-timestamp"],
     });
     response.writeHead(200, ndjson);
     response.write(
@@ -68,10 +72,9 @@ test("an archive is sent whole and signed, and the stream's lines become events"
     );
     response.end('{"image":"r/x:1","status":"success","digest":"sha256:d"}\n');
   });
-  const { image, digest, events } = await build(server.url, {
-    signature: createHmac("sha256", "s").update(archive).digest("hex"),
-  });
-  expect(seen).toEqual([{ url: "/build", method: "POST", length: "10240", isSigned: true }]);
+  const { image, digest, events } = await build(server.url, { sign });
+  // A server of another maker would hold the HMAC against the body alone.
+  expect(seen).toEqual([{ url: "/build", method: "POST", length: "10240", isSigned: true, stamp: undefined }]);
   expect([image, digest]).toEqual(["r/x:1", "sha256:d"]);
   expect(events).toMatchObject([
     { kind: "vertex", name: "[1/2] FROM x", completed: undefined },
@@ -145,6 +148,61 @@ test.for<[string, Handler, { code: string; message: RegExp }]>([
 ])("%s is told as what it is", async ([, handle, { code, message }]) => {
   await using server = await serve(handle);
   await expect(build(server.url)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+});
+
+/** Serves a builder that takes what is stamped, each signature once, and answers what has no stamp with a text. */
+async function serveStamped(refusal: string) {
+  const stamps: (string | undefined)[] = [];
+  const taken = new Set<string>();
+  const server = await serve(({ headers }, response, body) => {
+    const stamp = headers["x-build-timestamp"];
+    stamps.push(stamp === undefined ? undefined : "stamp");
+    const signature = String(headers["x-build-signature"]);
+    const isGood = stamp !== undefined && signature === `sha256=${hmacOf(`${stamp}.`, body)}` && !taken.has(signature);
+    taken.add(signature);
+    if (isGood) response.writeHead(200, ndjson).end('{"status":"success","image":"x"}\n');
+    else response.writeHead(401).end(JSON.stringify({ log: null, status: refusal, error: refusal }));
+  });
+  return { ...server, stamps };
+}
+
+test("a server that asks for a stamp gets it, and none of the same second is taken for a repetition", async () => {
+  await using server = await serveStamped("the request has no X-Build-Timestamp");
+  const builder = createRemoteBuilder(server.url);
+  for (let count = 0; count < 3; count += 1) await builder.build({ file, sign }, { signal, onEvent() {} });
+  expect(server.stamps).toEqual([undefined, "stamp", undefined, "stamp", undefined, "stamp"]);
+});
+
+test("whoever wants it stamps from the first request on", async () => {
+  await using server = await serveStamped("no");
+  const builder = createRemoteBuilder(server.url, { stamp: true });
+  for (let count = 0; count < 3; count += 1) await builder.build({ file, sign }, { signal, onEvent() {} });
+  expect(server.stamps).toEqual(["stamp", "stamp", "stamp"]);
+});
+
+test("a server that refuses a signature for another reason is not asked a second time", async () => {
+  await using server = await serveStamped("does not fit the body");
+  await expect(build(server.url, { sign })).rejects.toMatchObject({ code: "builder_refused" });
+  await expect(build(server.url)).rejects.toMatchObject({ code: "builder_refused" });
+  expect(server.stamps).toEqual([undefined, undefined]);
+});
+
+test.for<[number, string | undefined, number, number]>([
+  [429, "30", 30_000, 30_000],
+  [503, "7", 7000, 7000],
+  [503, new Date(Date.now() + 3_600_000).toUTCString(), 3_000_000, 3_600_000],
+  [429, new Date(0).toUTCString(), 0, 0],
+  [429, "soon", 0, 0],
+  [429, undefined, 0, 0],
+])("a builder that answers %i with Retry-After: %s is left alone for so long", async ([code, header, least, most]) => {
+  await using server = await serve((_request, response) => {
+    response.writeHead(code, header === undefined ? {} : { "Retry-After": header }).end("busy");
+  });
+  const error = await build(server.url).catch((fault: unknown) => fault);
+  expect(error).toMatchObject({ code: "too_busy", transient: true });
+  const { retryAfterMs } = error as BuilderError;
+  expect(retryAfterMs).toBeGreaterThanOrEqual(least);
+  expect(retryAfterMs).toBeLessThanOrEqual(most);
 });
 
 test("a server that is not there is told with its address", async () => {
