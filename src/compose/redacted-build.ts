@@ -1,7 +1,7 @@
+import { isDeepStrictEqual } from "node:util";
 import { BuilderError } from "../errors.ts";
 import type { BuildEvent } from "../model/build-event.ts";
 import { createRedactor, type RedactedStream, type Redactor } from "../model/redaction.ts";
-import type { BuildWarning } from "../model/warning-lines.ts";
 import type { ImageBuild } from "./push-hands.ts";
 
 /**
@@ -31,6 +31,7 @@ interface Teller {
 }
 
 type VertexEvent = Extract<BuildEvent, { kind: "vertex" }>;
+type WarningEvent = Extract<BuildEvent, { kind: "warning" }>;
 type LogEvent = Extract<BuildEvent, { kind: "log" }>;
 
 function createTeller(redactor: Redactor, next: Teller): Teller {
@@ -58,7 +59,7 @@ function createTeller(redactor: Redactor, next: Teller): Teller {
     tell(event) {
       if (event.kind === "log") log(event);
       else if (event.kind === "vertex") vertex(event);
-      else if (event.kind === "status") next.tell(event);
+      else if (event.kind === "status") next.tell({ ...event, id: redactor.text(event.id) });
       else next.tell(redactedWarning(event, redactor));
     },
     end() {
@@ -68,19 +69,23 @@ function createTeller(redactor: Redactor, next: Teller): Teller {
   };
 }
 
-function redactedWarning(event: BuildWarning, { text }: Redactor): BuildWarning {
-  const { message, detail, excerpt } = event;
-  return { ...event, message: text(message), detail: detail.map(text), ...(excerpt && { excerpt: text(excerpt) }) };
+function redactedWarning(event: WarningEvent, { text }: Redactor): WarningEvent {
+  const { message, detail, url, excerpt } = event;
+  const told = { message: text(message), detail: detail.map(text), url: text(url) };
+  return { ...event, ...told, ...(excerpt !== undefined && { excerpt: text(excerpt) }) };
 }
 
 function redactedError(error: unknown, redactors: readonly Redactor[]): unknown {
   if (!(error instanceof BuilderError)) return error;
-  const redact = (text: string) => redactors.reduce((left, redactor) => redactor.text(left), text);
-  const { code, location, fix } = error;
+  const text = (given: string) => redactors.reduce((told, redactor) => redactor.text(told), given);
+  const { code, location } = error;
+  const message = text(error.message);
+  const fix = text(error.fix);
   const faults = error.faults.map((fault) => ({
     ...fault,
-    message: redact(fault.message),
-    excerpt: redact(fault.excerpt),
+    message: text(fault.message),
+    excerpt: text(fault.excerpt),
   }));
-  return new BuilderError(code, redact(error.message), { cause: error, faults, fix, ...(location && { location }) });
+  const isSame = message === error.message && fix === error.fix && isDeepStrictEqual(faults, error.faults);
+  return isSame ? error : new BuilderError(code, message, { cause: error, faults, fix, ...(location && { location }) });
 }

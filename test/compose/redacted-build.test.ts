@@ -79,3 +79,30 @@ test("K2 the words that a build fails with have no secret, and keep everything e
   const bug = new Error(given);
   expect((await heard([], bug)).ended).toBe(bug);
 });
+
+test("K2 names of what a step transfers, warnings and the lines that they show have no secret", async () => {
+  const status: BuildEvent = {
+    ...{ kind: "status", vertex: "v", id: `copying ${own}`, timestamp: 1, current: 1, total: 2 },
+    ...{ started: undefined, completed: undefined },
+  };
+  const warning: BuildEvent = {
+    ...{ kind: "warning", vertex: "v", message: `${given} is a secret`, detail: [own], url: `https://x/?${given}` },
+    ...{ location: undefined, excerpt: `>>> ENV TOKEN=${given}` },
+  };
+  const { told } = await heard([status, warning]);
+  expect(told).toMatchObject([
+    { id: "copying ***" },
+    { message: "*** is a secret", detail: ["***"], url: "https://x/?***", excerpt: ">>> ENV TOKEN=***" },
+  ]);
+});
+
+test("K2 the lines at fault, and what is to be done about them, have no secret", async () => {
+  const location = { path: "Dockerfile", line: 3 };
+  const faults = [{ message: `no ${own}`, location, excerpt: `ENV TOKEN=${given}` }];
+  const fault = new BuilderError("build_failed", "it failed", { location, faults, fix: `Leave out ${given}.` });
+  const { ended } = await heard([], fault);
+  expect(ended).toMatchObject({
+    ...{ message: "it failed", location, fix: "Leave out ***." },
+    faults: [{ message: "no ***", location, excerpt: "ENV TOKEN=***" }],
+  });
+});

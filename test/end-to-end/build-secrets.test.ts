@@ -3,9 +3,12 @@ import { randomBytes } from "node:crypto";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { gunzipSync } from "node:zlib";
 import nacl from "tweetnacl";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { askRegistry } from "../ask-registry.ts";
 import { archive } from "../contexts/archives.ts";
+import { ask } from "../database/scratch.ts";
 import { createInstallation, digestOf, type Installation, type Serving } from "./serving.ts";
 
 const run = promisify(execFile);
@@ -84,6 +87,55 @@ test("sealed secrets reach the Dockerfile, and neither log, image, cache nor log
   expect(JSON.stringify(serving.log)).not.toContain("hunter2");
   const other = await build(seal({ other: "hunter2" }, key), `${dockerfile}RUN true\n`.replace("length", "other"));
   expect(other).toMatchObject({ status: 500, text: expect.stringContaining("token") });
+});
+
+/** Everything that the registry has of an image: its manifest, its config, its layers unpacked. */
+async function piecesOf(repository: string): Promise<readonly string[]> {
+  const root = `http://${inject("registry")}/v2/${repository}`;
+  const manifest = await (await askRegistry(`${root}/manifests/1`)).text();
+  const { config, layers } = JSON.parse(manifest) as { config: { digest: string }; layers: { digest: string }[] };
+  const blobs = await Promise.all(
+    [config, ...layers].map(async ({ digest }) => {
+      const bytes = Buffer.from(await (await fetch(`${root}/blobs/${digest}`)).arrayBuffer());
+      return (bytes[0] === 0x1f ? gunzipSync(bytes) : bytes).toString("latin1");
+    }),
+  );
+  return [manifest, ...blobs];
+}
+
+/** Every row of every table of the installation. */
+async function databaseText(): Promise<string> {
+  const url = installation.settings.DATABASE_URL ?? "";
+  const tables = await ask(
+    url,
+    "select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname not in ('pg_catalog', 'information_schema')",
+  );
+  expect(tables.length).toBeGreaterThan(10);
+  const rows = await Promise.all(tables.map(({ name }) => ask(url, `select t::text as row from ${name} t`)));
+  return rows.flatMap((found) => found.map(({ row }) => String(row))).join("\n");
+}
+
+test("K2 a secret that its Dockerfile prints is in no answer, log, message, layer, table or file", async () => {
+  const key = await publicKey();
+  const value = "s3same-open-the-door";
+  const step = "RUN --mount=type=secret,id=token,required=true";
+  const prints = `FROM busybox
+${step} cat /run/secrets/token && echo && base64 /run/secrets/token && echo "it was: $(cat /run/secrets/token)" >&2
+`;
+  const encoded = Buffer.from(value).toString("base64").slice(0, 24);
+  const built = await build(seal({ token: value }, key), `${prints}RUN echo kept > /kept\n`);
+  expect(built.status).toBe(200);
+  expect(built.text).toContain("it was: ***");
+  const failed = await build(seal({ token: value }, key), `FROM busybox\n${step} cat /run/secrets/token && exit 3\n`);
+  expect(failed).toMatchObject({ status: 500, text: expect.stringContaining("exit code 3") });
+
+  const pieces = await piecesOf("secrets/x");
+  expect(pieces.length).toBeGreaterThanOrEqual(3);
+  expect(pieces.some((piece) => piece.includes("kept\n"))).toBe(true);
+  const texts = [built.text, failed.text, JSON.stringify(serving.log), await databaseText(), ...pieces];
+  for (const text of texts) for (const form of [value, encoded]) expect(text.includes(form)).toBe(false);
+  const found = run("grep", ["-rlaF", value, installation.folder]);
+  await expect(found).rejects.toMatchObject({ code: 1, stdout: "" });
 });
 
 test("a key is replaced without a restart: the old one still opens what was sealed for it", async () => {
