@@ -5,6 +5,7 @@ import { type Database, openDatabase } from "../database/database.ts";
 import { startPostgres } from "../database/embedded-postgres.ts";
 import { listenToNotices, type Notices } from "../database/notices.ts";
 import { readNumbers } from "../database/numbers.ts";
+import { readPlace } from "../database/places.ts";
 import type { Log } from "../log.ts";
 import type { BuildLogs } from "../logs/build-logs.ts";
 import { createFairQueue, type FairQueue } from "../pipeline/fair-queue.ts";
@@ -67,7 +68,7 @@ export async function openFoundation(
   const credentials = createCredentials({ folder: config.dockerConfig });
   const target = createPushTarget({ setting: config.insecure, mirror: config.dockerMirror, credentials });
   const signIn = createRegistrySignIn({ credentials, target, permitFor: permitOf(config) });
-  const github = createGithub(config, { secrets, log });
+  const github = createGithub(config, { secrets, placeOf: (id) => readPlace(database, id), log });
   const logs = stack.use(await openBuildLogs(config, { database, surroundings, log }));
   const metrics = createMetrics({ buildkit: buildkit.snapshot, installation: () => readNumbers(database) });
   const queue = createFairQueue({ maxRunning: config.maxInflight, maxWaiting: config.maxQueue });

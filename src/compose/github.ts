@@ -15,8 +15,21 @@ export interface Github {
   sourceOf(push: Push, options: { signal: AbortSignal }): Promise<{ url: string; sha: string; token?: string }>;
 }
 
-/** Creates the way to GitHub. Without an App, public repositories are built and statuses are only logged. */
-export function createGithub(config: Config, { secrets, log }: { secrets: Secrets; log: Log }): Github {
+/** Answers what is known of where a repository is today. */
+type PlaceOf = (repositoryId: string) => Promise<Partial<Place>>;
+
+function fullName({ owner, repository }: Push): string {
+  return `${owner}/${repository}`.toLowerCase();
+}
+
+/**
+ * Creates the way to GitHub. Without an App, public repositories are built and statuses are only logged. GitHub leads on
+ * from a name that a repository had before, git follows nobody: what is fetched is fetched where it is today.
+ */
+export function createGithub(
+  config: Config,
+  { secrets, placeOf = async () => ({}), log }: { secrets: Secrets; placeOf?: PlaceOf; log: Log },
+): Github {
   const { githubAppId: appId, githubApiUrl: apiUrl } = config;
   const addressOf = (push: Push) => ({ url: cloneUrlOf(push, { apiUrl, allowLoopback: true }), sha: push.sha });
   if (appId === undefined) {
@@ -45,14 +58,17 @@ export function createGithub(config: Config, { secrets, log }: { secrets: Secret
   return {
     app,
     async sourceOf(push, { signal }) {
-      const { installationId, repositoryId } = push;
-      if (installationId === undefined) return addressOf(push);
+      if (push.installationId === undefined) return addressOf(push);
+      const today = { ...push, ...(await placeOf(push.repositoryId)) };
+      const { installationId = push.installationId, repositoryId } = today;
+      // Under the name that images are named after: GitHub knows which repository has, or had, that.
       await reached({ ...push, installationId }, { signal });
       const token = await app.installationToken(
         { installationId, repositoryId, permissions: { contents: "read" } },
         { signal },
       );
-      return { ...addressOf(push), token };
+      const isMoved = fullName(today) !== fullName(push);
+      return { ...addressOf({ ...today, ...(isMoved && { cloneUrl: "" }) }), token };
     },
   };
 }

@@ -17,7 +17,8 @@ export function installedParts(gate: string): string {
     on conflict (id) do update set state = excluded.state, changed_at = now()
   ),
   uninstalled as (
-    update repository set removed = true, changed_at = now() from ${gate} where repository.id = any($4::text[])
+    update repository set removed = true, changed_at = now() from ${gate}
+    where repository.id = any($4::text[]) and coalesce(repository.installation_id = $1::text, true)
   ),
   told_again as (
     update report set refused = null from ${gate}

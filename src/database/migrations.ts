@@ -1,7 +1,7 @@
 import type { Pool } from "pg";
 import { intakeTables } from "./intake-tables.ts";
 import { logTables } from "./log-tables.ts";
-import { logLinkColumns, pushTables, slotTables } from "./push-tables.ts";
+import { logLinkColumns, pushTables, repositoryIndex, slotTables } from "./push-tables.ts";
 import { bareReportColumn, reportTables } from "./report-tables.ts";
 
 /**
@@ -44,6 +44,7 @@ const versions: readonly string[] = [
   slotTables,
   logLinkColumns,
   bareReportColumn,
+  repositoryIndex,
 ];
 
 /** Any number that nothing else on the database locks. */

@@ -68,3 +68,6 @@ create index function_slot_owner on function_slot (owner)`;
 
 /** push: `log_key` stands in the links to its logs. */
 export const logLinkColumns = "alter table push add column log_key uuid not null default gen_random_uuid()";
+
+/** push: where a repository is today is told by its newest run, too. */
+export const repositoryIndex = "create index push_repository on push (repository_id, created_at)";

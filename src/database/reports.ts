@@ -28,6 +28,9 @@ const isInTheWay = `
     where own.id = $1 and own.skip is not null and own.work ->> 'approvable' is null
       and built.id <> own.id and built.skip is null)`;
 
+/** A repository that has another owner since its push is reached by that one's installation. GitHub follows its names. */
+const installationOfToday = "coalesce((select installation_id from repository where id = $4 and not removed), $3)";
+
 /**
  * An end stays, whatever a step says that is done a second time after a crash, and whoever has begun does not wait any
  * more, whatever somebody says who looked at it before. The same said again is no news.
@@ -35,15 +38,15 @@ const isInTheWay = `
 const storeStatement = `
   with changed as (
     insert into report (push_id, context, installation_id, repository_id, owner, repository, sha, shown, ended, wanted)
-    values ($1, $2, $3, $4, $5, $6, $7, $8 and not ${isInTheWay}, $9, $10)
+    values ($1, $2, ${installationOfToday}, $4, $5, $6, $7, $8 and not ${isInTheWay}, $9, $10)
     on conflict (push_id, context) do update
-    set wanted = $10, ended = $9, shown = report.shown or excluded.shown, version = report.version + 1, changed_at = now(),
+    set wanted = $10, installation_id = excluded.installation_id, ended = $9, shown = report.shown or excluded.shown, version = report.version + 1, changed_at = now(),
       notes = case when excluded.shown or report.shown or not $9 then report.notes end
     where report.wanted::text <> $10::text and (not report.ended or $9) and ($10::json ->> 'state' <> 'queued' or report.wanted ->> 'state' = 'queued')
     returning push_id, context, true as shows
   ),
   lane as (
-    insert into report_lane (installation_id) values ($3) on conflict do nothing
+    insert into report_lane (installation_id) values (${installationOfToday}) on conflict do nothing
   )
   ${stackGrows}`;
 

@@ -39,8 +39,8 @@ export interface GithubServer extends AsyncDisposable {
   limit(limits: Limits): void;
   /** Lets the App do this and nothing else where it has no installation of its own. */
   grant(permissions: Readonly<Record<string, "read" | "write">>): void;
-  /** Gives a repository another name; calls under the old one are sent on. */
-  rename(owner: string, name: string, newName: string): void;
+  /** Gives a repository another name, or another `OWNER/NAME`; whoever asks for the old one is sent on. */
+  rename(owner: string, name: string, to: string): void;
   /** `METHOD /path` of every call of the API so far. */
   readonly calls: readonly string[];
   /** Makes a repository with one commit. */
@@ -175,10 +175,13 @@ export async function startGithubServer(
     grant(permissions) {
       installations.common.granted = permissions;
     },
-    rename(owner, name, newName) {
+    rename(owner, name, to) {
+      const [newName = "", newOwner = owner] = to.split("/").reverse();
       const repository = repositoryOf(world, owner, name);
       world.repositories.delete(`${owner}/${name}`.toLowerCase());
-      world.repositories.set(`${owner}/${newName}`.toLowerCase(), { ...repository, name: newName });
+      const { id: installationId } = world.installations.ofAccount(newOwner);
+      const renamed = { ...repository, owner: newOwner, name: newName, installationId };
+      world.repositories.set(`${newOwner}/${newName}`.toLowerCase(), renamed);
       world.moved.set(`${owner}/${name}`.toLowerCase(), repository.id);
     },
     calls: world.calls,
