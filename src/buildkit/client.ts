@@ -41,6 +41,8 @@ export interface BuildkitOptions {
   readonly tls?: TlsFiles | undefined;
   /** Accepts a daemon that is older than the security floor. */
   readonly force?: boolean;
+  /** After so much silence of the daemon a build on it is lost; 60 s where absent. It is heard of every 5 s at least. */
+  readonly maxSilenceMs?: number;
   /** Says nothing where absent. */
   readonly log?: ClientLog;
 }
@@ -51,7 +53,7 @@ const silent: ClientLog = { debug() {}, info() {}, warn() {} };
  * Creates a client. Nothing is connected yet.
  * @throws BuilderError `setting_invalid` where the address is none
  */
-export function createBuildkit({ address, tls, force = false, log = silent }: BuildkitOptions): Buildkit {
+export function createBuildkit({ address, tls, force = false, maxSilenceMs, log = silent }: BuildkitOptions): Buildkit {
   const endpoint = parseAddress(address, { tls });
   const closed = new AbortController();
   let isChecked = false;
@@ -68,7 +70,7 @@ export function createBuildkit({ address, tls, force = false, log = silent }: Bu
       const { signal } = joined;
       if (signal.aborted) throw describeAbort(signal);
       if (!isChecked) await check({ signal });
-      return await runOneBuild({ endpoint, request, signal, onEvent: options.onEvent, log });
+      return await runOneBuild({ endpoint, request, signal, onEvent: options.onEvent, maxSilenceMs, log });
     },
     close: () => closed.abort(new BuilderError("build_cancelled", "the client of BuildKit was closed")),
   };

@@ -43,17 +43,25 @@ interface Build {
   readonly request: BuildRequest;
   readonly signal: AbortSignal;
   readonly onEvent: (event: BuildEvent) => void;
+  readonly maxSilenceMs: number | undefined;
   readonly log: ClientLog;
 }
 
 /** Runs one build on one daemon, with a session of its own. Errors are those of the client's `build`. */
-export async function runOneBuild({ endpoint, request, signal, onEvent, log }: Build): Promise<BuildResult> {
+export async function runOneBuild({
+  endpoint,
+  request,
+  signal,
+  onEvent,
+  maxSilenceMs,
+  log,
+}: Build): Promise<BuildResult> {
   checkPolicy(request);
   const caches = await prepareCaches(request);
   const layout = await prepareLayout(request.exports);
   const { limits = {} } = request;
   const handlers = createHandlers(request, new Map([...caches.stores, ...layout.stores]));
-  const session = openSession(endpoint, handlers, { sharedKey: request.sharedKey ?? createId() });
+  const session = openSession(endpoint, handlers, { sharedKey: request.sharedKey ?? createId(), maxSilenceMs });
   using watch = watchLimits(limits);
   try {
     const told = limits.logBytes === undefined ? onEvent : limitLog(onEvent, limits.logBytes);

@@ -49,21 +49,22 @@ export function unary<Request, Response>(
 /**
  * Answers one call with the handler of its path, or with "unimplemented".
  * @param options.onFault gets each error that a handler throws, before the daemon is told of it
+ * @returns when the handler has ended; it never rejects
  */
 export function answerCall(
   stream: Http2Stream,
   headers: readonly Header[],
   options: { handlers: CallHandlers; onFault: (error: unknown) => void },
-): void {
+): Promise<void> {
   const values = Map.groupBy(headers, ([name]) => name);
   const header = (name: string) => values.get(name)?.map(([, value]) => value) ?? [];
   const handler = options.handlers.get(header(":path")[0] ?? "");
   if (handler === undefined) {
     stream.finish([...answerHeaders, ["grpc-status", String(status.UNIMPLEMENTED)]]);
-    return;
+    return Promise.resolve();
   }
   stream.respond(answerHeaders);
-  handler(createCall(stream, header)).then(
+  return handler(createCall(stream, header)).then(
     () => stream.finish(trailersOf(undefined)),
     (error: unknown) => {
       if (!stream.isClosed) options.onFault(error);

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Endpoint } from "./address.ts";
 import type { Header } from "./hpack.ts";
 import { Http2Connection } from "./http2-connection.ts";
@@ -13,12 +14,15 @@ export interface Session {
   readonly lost: AbortSignal;
   /** The first error that a handler threw, if any: the cause of what BuildKit then reports in its own words. */
   readonly fault: () => unknown;
+  /** Ends it; resolves when the calls have ended, too, and have removed what is half. */
   close(): Promise<void>;
 }
 
 /** What the daemon may send of one call, and of all, before we have read it. */
 const callWindowBytes = 4 * 1024 * 1024;
 const windowBytes = 16 * 1024 * 1024;
+/** Calls end when the session does. One that does not, as where a disk answers no more, is waited for so long. */
+const maxEndingMs = 5000;
 
 /**
  * Opens a session: an HTTP/2 server whose only client is the daemon.
@@ -30,10 +34,11 @@ const windowBytes = 16 * 1024 * 1024;
 export function openSession(
   endpoint: Endpoint,
   handlers: CallHandlers,
-  { sharedKey, maxSilenceMs = 60_000 }: { sharedKey: string; maxSilenceMs?: number },
+  { sharedKey, maxSilenceMs = 60_000 }: { sharedKey: string; maxSilenceMs?: number | undefined },
 ): Session {
   const id = createId();
   const lost = new AbortController();
+  const running = new Set<Promise<void>>();
   let fault: unknown;
   let server: Http2Connection | undefined;
   const end = (error: Error) => {
@@ -53,7 +58,8 @@ export function openSession(
       streamWindowBytes: callWindowBytes,
       onHeaders(stream, { headers }) {
         silence.refresh();
-        answerCall(stream, headers, { handlers, onFault });
+        const ended = answerCall(stream, headers, { handlers, onFault }).then(() => void running.delete(ended));
+        running.add(ended);
       },
       onEnd: end,
     });
@@ -67,8 +73,15 @@ export function openSession(
     async close() {
       end(new Error("the session was closed"));
       await tunnel.close();
+      await atMost(maxEndingMs, Promise.all(running));
     },
   };
+}
+
+async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  const done = new AbortController();
+  await Promise.race([work, sleep(ms, undefined, { signal: done.signal }).catch(() => undefined)]);
+  done.abort();
 }
 
 function sessionHeaders(id: string, sharedKey: string, handlers: CallHandlers): Header[] {

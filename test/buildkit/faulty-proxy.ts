@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { Transform } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { inject, onTestFinished } from "vitest";
 
 /** "up" is to the daemon. */
@@ -13,13 +14,15 @@ export interface FaultyProxy {
   readonly failed: Promise<void>;
   /** Does something to all connections from now on. */
   fail(how: Fault): void;
+  /** Lets pass what a stall has held up, and all that follows. */
+  goOn(): void;
 }
 
 /**
  * `cut`: connections are reset. `end`: they are closed as if all had been said. `freeze`: nothing passes any more and
- * nobody is told. `garble`: what passes is replaced by noise.
+ * nobody is told. `stall`: the same until the test lets it go on. `garble`: what passes is replaced by noise.
  */
-export type Fault = "cut" | "end" | "freeze" | "garble";
+export type Fault = "cut" | "end" | "freeze" | "stall" | "garble";
 
 /** When a fault happens by itself: after so many bytes of one direction, and to what comes later, too. */
 export interface FaultPlan {
@@ -29,20 +32,27 @@ export interface FaultPlan {
 }
 
 /**
- * Starts a proxy between a client and the suite's daemon, until the test ends.
+ * Starts a proxy between a client and a daemon, until the test ends.
+ * @param options.daemon address of its socket; the suite's where absent
  * @param options.pieceBytes passes bytes on in pieces of this size, each in a turn of the event loop of its own
+ * @param options.paceMs makes each piece that much later
  */
 export async function startFaultyProxy({
   plan,
+  daemon = inject("buildkit"),
   pieceBytes,
+  paceMs,
 }: {
   plan?: FaultPlan;
+  daemon?: string;
   pieceBytes?: number;
+  paceMs?: number;
 } = {}): Promise<FaultyProxy> {
-  const path = inject("buildkit").replace(/^unix:\/\//, "");
+  const path = daemon.replace(/^unix:\/\//, "");
   const passed = { up: 0, down: 0 };
   const pairs = new Set<readonly [Socket, Socket]>();
   const failed = Promise.withResolvers<void>();
+  const resumed = Promise.withResolvers<void>();
   let fault: Fault | undefined;
   const fail = (how: Fault) => {
     fault = how;
@@ -52,8 +62,9 @@ export async function startFaultyProxy({
   const take = async (chunk: Buffer, direction: Direction, to: Transform) => {
     passed[direction] += chunk.length;
     if (plan?.direction === direction && passed[direction] > plan.afterBytes) fail(plan.how);
+    if (fault === "stall") await resumed.promise;
     if (fault === "freeze") await new Promise(() => undefined);
-    if (fault === undefined) await pass(to, chunk, pieceBytes);
+    if (fault === undefined || fault === "stall") await pass(to, chunk, { pieceBytes, paceMs });
     if (fault === "garble") to.push(randomBytes(chunk.length));
   };
   const through = (direction: Direction) =>
@@ -78,7 +89,12 @@ export async function startFaultyProxy({
     server.close();
     for (const [socket] of pairs) socket.destroy();
   });
-  return { address: `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`, failed: failed.promise, fail };
+  return {
+    address: `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    failed: failed.promise,
+    fail,
+    goOn: resumed.resolve,
+  };
 }
 
 function stop([client, daemon]: readonly [Socket, Socket], how: Fault): void {
@@ -92,9 +108,14 @@ function stop([client, daemon]: readonly [Socket, Socket], how: Fault): void {
   }
 }
 
-async function pass(to: Transform, bytes: Buffer, pieceBytes = bytes.length): Promise<void> {
+async function pass(
+  to: Transform,
+  bytes: Buffer,
+  { pieceBytes = bytes.length, paceMs }: { pieceBytes: number | undefined; paceMs: number | undefined },
+): Promise<void> {
   for (let at = 0; at < bytes.length; at += pieceBytes) {
     to.push(bytes.subarray(at, at + pieceBytes));
-    if (at + pieceBytes < bytes.length) await new Promise((resolve) => setImmediate(resolve));
+    if (paceMs !== undefined) await sleep(paceMs);
+    else if (at + pieceBytes < bytes.length) await new Promise((resolve) => setImmediate(resolve));
   }
 }

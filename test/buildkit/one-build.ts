@@ -17,9 +17,16 @@ export interface Built {
 /** Runs one build on the suite's daemon and keeps all that it told. Errors that are no BuilderError are thrown on. */
 export async function buildOnce(
   request: BuildRequest,
-  options: { address?: string; signal?: AbortSignal; onEvent?: (event: BuildEvent) => void } = {},
+  options: {
+    address?: string;
+    maxSilenceMs?: number;
+    signal?: AbortSignal;
+    onEvent?: (event: BuildEvent) => void;
+  } = {},
 ): Promise<Built> {
-  const client = createBuildkit({ address: options.address ?? inject("buildkit"), log: createLog("silent") });
+  const { address = inject("buildkit"), maxSilenceMs } = options;
+  const patience = maxSilenceMs === undefined ? {} : { maxSilenceMs };
+  const client = createBuildkit({ address, log: createLog("silent"), ...patience });
   const events: BuildEvent[] = [];
   const onEvent = (event: BuildEvent) => {
     events.push(event);
