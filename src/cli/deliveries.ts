@@ -100,7 +100,7 @@ function detailLines(delivery: KnownDelivery): readonly string[] {
 function stateWord(state: string, paint: Paint): string {
   const word = padText(state, 9);
   if (["success", "done"].includes(state)) return paint.green(word);
-  if (["failure", "error", "refused"].includes(state)) return paint.red(word);
+  if (["failure", "error", "refused", "failed"].includes(state)) return paint.red(word);
   return ["queued", "running", "waiting"].includes(state) ? paint.yellow(word) : paint.dim(word);
 }
 

@@ -60,15 +60,17 @@ async function doOne({ asked, attempts }: TakenCommand, hands: AskedHands, signa
       await delayCommand(database, asked.delivery, { waitMs: waitOf(attempts), reason });
       log.warn({ ...about, reason }, "command waits");
     } else {
-      await endAsked(asked, { state: "refused", reason }, database);
+      await endAsked(asked, { state: "failed", reason }, database);
       log.error({ ...about, err: error }, "command failed");
     }
   }
 }
 
+type AskedEnd = CommandEnd | { readonly state: "failed"; readonly reason: string };
+
 /** Of a check that is not run again GitHub is told the state that it has. */
-async function endAsked({ delivery, command, repositoryId }: Asked, end: CommandEnd, database: Database) {
-  if (end.state === "refused" && command.kind === "rebuild" && command.rerun !== undefined) {
+async function endAsked({ delivery, command, repositoryId }: Asked, end: AskedEnd, database: Database) {
+  if (end.state !== "done" && command.kind === "rebuild" && command.rerun !== undefined) {
     const { push: named, rerun: context } = command;
     const push = typeof named === "string" ? named : await findRun(database, { repositoryId, ...named });
     if (push !== undefined) await restateCheck(database, { push, repositoryId, context });

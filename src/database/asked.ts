@@ -35,7 +35,7 @@ export async function holdCommand(database: Database, id: string): Promise<void>
 export async function endCommand(
   database: Database,
   id: string,
-  { state, reason }: { state: "done" | "refused"; reason: string },
+  { state, reason }: { state: "done" | "refused" | "failed"; reason: string },
 ): Promise<void> {
   await database.query("update command set state = $2, reason = $3, ended_at = now() where id = $1", [
     id,

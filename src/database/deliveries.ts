@@ -6,7 +6,7 @@ import type { Database } from "./database.ts";
 import { createGathering } from "./gathering.ts";
 import { installedParts, installedValues } from "./installed.ts";
 import { noticeChannel } from "./notices.ts";
-import { type RunWork, runParts, runValues, type SupersedeRules } from "./start-run.ts";
+import { foundHasFailed, type RunWork, runParts, runValues, type SupersedeRules } from "./start-run.ts";
 import { cleaned, storable } from "./text.ts";
 
 /** An event, verified and decided upon. */
@@ -32,7 +32,7 @@ export type Decision =
   | { readonly kind: "installed"; readonly reason: string; readonly change: InstalledChange }
   | { readonly kind: "ignored"; readonly reason: string };
 
-/** `again`: its run had failed by our fault, and is started anew. */
+/** `again`: what it had started failed by our fault, and is started anew. */
 export type Novelty = "new" | "again" | "duplicate";
 
 /** Stores deliveries by two values, from `$first` on: their rows, and all their bodies. Of one row for each new one. */
@@ -61,15 +61,29 @@ const statements = {
   ignored: `with ${storedPart(1)} select guid from stored`,
 } as const;
 
-/** A run that failed by our fault is worth another try; GitHub's button "Redeliver" is how people ask for it. */
+/** What failed by our fault is worth another try; GitHub's button "Redeliver" is how people ask for it. */
 const againStatement = `
   with stored as (
     update delivery set attempts = attempts + 1, run = $6
-    where guid = $5 and exists (select from push where push.id = delivery.run and push.state = 'error')
+    where guid = $5 and (
+      exists (select from push where push.id = delivery.run and push.state = 'error')
+      or not exists (select from push where push.id = delivery.run) and ${foundHasFailed})
     returning run as starts
   ),
   ${runParts("stored")}
   select (select count(*) from enqueued) as done from stored`;
+
+const commandAgainStatement = `
+  with again as (
+    update command set state = 'waiting', reason = '', attempts = 0, next_at = now(), ended_at = null
+    where id = $1 and state = 'failed'
+    returning id
+  )
+  update delivery set attempts = delivery.attempts + 1 from again where guid = again.id returning guid`;
+
+/** What was put down without its body, which GitHub did not have any more, is not known. */
+const forgetEmptyStatement =
+  "delete from delivery where guid = $1 and source = 'sweep' and length(body) = 0 returning guid";
 
 /** While so many statements are under way, what comes is gathered for the next. */
 const max = { runs: 2, items: 64, bytes: 1024 * 1024 };
@@ -89,14 +103,16 @@ export function createDeliveryStore(database: Pick<Database, "query">, supersede
   const gather = () => createGathering({ run, keysOf, bytesOf: ({ body }) => body.length, max });
   // What starts something of another kind, which is rare, is stored by itself.
   const gatherings = { run: gather(), ignored: gather() };
+  const storeOnce = async (delivery: Delivery) => {
+    const { kind } = delivery.decision;
+    return kind === "run" || kind === "ignored" ? gatherings[kind](delivery) : (await run([delivery]))[0];
+  };
   return async (delivery) => {
-    const { decision } = delivery;
-    const novelty =
-      decision.kind === "run" || decision.kind === "ignored"
-        ? await gatherings[decision.kind](delivery)
-        : (await run([delivery]))[0];
-    if (novelty === "new") return novelty;
-    return decision.kind === "run" ? startAgain(database, { delivery, work: decision.work, supersede }) : "duplicate";
+    const { guid, body } = delivery;
+    if ((await storeOnce(delivery)) === "new") return "new";
+    if (await startAgain(database, delivery, supersede)) return "again";
+    const isTold = body.length > 0 && (await isDone(database, forgetEmptyStatement, [storable(guid)]));
+    return isTold && (await storeOnce(delivery)) === "new" ? "new" : "duplicate";
   };
 }
 
@@ -124,15 +140,25 @@ async function storeAll(
   return deliveries.map(({ guid }) => (stored.has(storable(guid)) ? "new" : "known"));
 }
 
+/** @returns whether there was something that failed by our fault */
 async function startAgain(
   database: Pick<Database, "query">,
-  { delivery, work, supersede }: { delivery: Delivery; work: RunWork; supersede: SupersedeRules },
-): Promise<Novelty> {
+  { guid, decision }: Delivery,
+  supersede: SupersedeRules,
+): Promise<boolean> {
+  if (decision.kind === "command") return isDone(database, commandAgainStatement, [storable(guid)]);
+  if (decision.kind !== "run") return false;
   const run = randomUUID();
-  const again = { ...work, push: { ...work.push, delivery: run } };
-  const values = [...runValues([again], supersede), storable(delivery.guid), run];
-  const rows = await database.query(againStatement, values);
-  return rows.length === 1 ? "again" : "duplicate";
+  const again = { ...decision.work, push: { ...decision.work.push, delivery: run } };
+  return isDone(database, againStatement, [...runValues([again], supersede), storable(guid), run]);
+}
+
+async function isDone(
+  database: Pick<Database, "query">,
+  statement: string,
+  values: readonly unknown[],
+): Promise<boolean> {
+  return (await database.query(statement, values)).length === 1;
 }
 
 function partValues(deliveries: readonly Delivery[], supersede: SupersedeRules): readonly unknown[] {

@@ -57,3 +57,7 @@ create table branch_head (
   seen_at timestamptz not null default now(),
   primary key (repository_id, branch)
 )`;
+
+/** command: `failed` is one that was not done by our fault; delivered again it is tried again. */
+export const failedCommands = `alter table command drop constraint command_state_check,
+  add constraint command_state_check check (state in ('waiting', 'done', 'refused', 'failed'))`;

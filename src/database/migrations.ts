@@ -1,5 +1,5 @@
 import type { Pool } from "pg";
-import { intakeTables } from "./intake-tables.ts";
+import { failedCommands, intakeTables } from "./intake-tables.ts";
 import { logTables } from "./log-tables.ts";
 import { logLinkColumns, pushTables, repositoryIndex, slotTables } from "./push-tables.ts";
 import { bareReportColumn, reportTables } from "./report-tables.ts";
@@ -45,6 +45,7 @@ const versions: readonly string[] = [
   logLinkColumns,
   bareReportColumn,
   repositoryIndex,
+  failedCommands,
 ];
 
 /** Any number that nothing else on the database locks. */

@@ -120,6 +120,11 @@ const foundBefore = `
         )
       offset 0`;
 
+/** Whether the run that a wanted one's event was taken for, as its head had been found before, failed by our fault. */
+export const foundHasFailed = `exists (
+      select from push known join json_to_recordset($1::json) as wanted(${declared}) on ${sameBranch("known", "wanted")}
+      where known.sha = wanted.sha and known.found and known.state = 'error')`;
+
 /*
  * A plan is kept for as long as its session lives, and most are made while the tables are nearly empty: joined freely,
  * they would be read whole for each delivery ever after. "offset 0" and arrays leave PostgreSQL nothing but the indexes.

@@ -38,7 +38,11 @@ export const refused: readonly [title: string, members: readonly (Member | Buffe
   ["T12 a character device", [{ name: "context/null", type: "3" }], /is of type "3"/],
   ["T12 a block device", [{ name: "context/sda", type: "4" }], /is of type "4"/],
   ["T12 a socket as some tars write it", [{ name: "context/socket", type: "s" }], /"context\/socket" is of type "s"/],
-  ["T3 a name that climbs behind a drive", [{ name: "context/C:../x/../../y" }], /"context\/C:\.\.\/x\/\.\.\/\.\.\/y" has "\.\."/],
+  [
+    "T3 a name that climbs behind a drive",
+    [{ name: "context/C:../x/../../y" }],
+    /"context\/C:\.\.\/x\/\.\.\/\.\.\/y" has "\.\."/,
+  ],
   ["T12 a pipe", [{ name: "context/pipe", type: "6" }], /is of type "6"/],
   ["T14 a PAX path that climbs", [pax(["path", "../x"]), { name: "context/ok" }], /has "\.\."/],
   [
@@ -59,7 +63,11 @@ export const refused: readonly [title: string, members: readonly (Member | Buffe
     [pax(["size", "1"]), { name: "x", body: Buffer.alloc(2000, "x") }],
     /the member "x+" at byte 2048 of the archive has no valid header: its checksum is wrong/,
   ],
-  ["T15 a size that is negative", [withField(124, Buffer.alloc(12, 0xff))], /the member "x" at byte 0 of the archive has a size that is none/],
+  [
+    "T15 a size that is negative",
+    [withField(124, Buffer.alloc(12, 0xff))],
+    /the member "x" at byte 0 of the archive has a size that is none/,
+  ],
   [
     "T15 a size of 8 EiB",
     [withField(124, Buffer.from([0x80, 0, 0, 0, 0x7f, 255, 255, 255, 255, 255, 255, 255]))],
@@ -89,7 +97,11 @@ export const refused: readonly [title: string, members: readonly (Member | Buffe
     [pax(["path", "context/long name"]), withField(124, Buffer.alloc(12, 0xff))],
     /the member "context\/long name" at byte \d+ of the archive has a size that is none/,
   ],
-  ["a header that was changed", [Buffer.from(memberBytes({ name: "x" })).fill("y", 0, 1)], /the member "y" at byte 0 .* checksum is wrong/],
+  [
+    "a header that was changed",
+    [Buffer.from(memberBytes({ name: "x" })).fill("y", 0, 1)],
+    /the member "y" at byte 0 .* checksum is wrong/,
+  ],
   [
     "a PAX record of a wrong length",
     [{ name: "x", type: "x", body: "99 path=x\n" }, { name: "x" }],
