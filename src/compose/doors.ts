@@ -5,6 +5,7 @@ import type { Log } from "../log.ts";
 import type { Delivery } from "../model/delivery.ts";
 import { findProgram } from "../parts/find-program.ts";
 import type { FairQueue } from "../pipeline/fair-queue.ts";
+import { bodyWithin } from "../server/body-time.ts";
 import { type BoxKey, parseBoxKey } from "../server/box-keys.ts";
 import { createBuildRoute } from "../server/build-route.ts";
 import type { PayloadKey } from "../server/build-signature.ts";
@@ -17,6 +18,9 @@ import type { ImageBuild } from "./push-hands.ts";
 import { readSecretFiles, type Secrets } from "./secrets.ts";
 
 type Door = ReturnType<typeof createWebhookRoute>;
+
+/** GitHub waits ten seconds for an answer, GitHub Enterprise Server thirty. */
+const bodyLimitMs = 30_000;
 
 /** Creates GitHub's door. It stays shut, and says why, while something is missing without which no push can be built. */
 export function createWebhookDoor(
@@ -49,13 +53,14 @@ export function createWebhookDoor(
     },
     log,
   });
-  return (request, response, next) => {
+  const counted: Door = (request, response, next) => {
     response.once("finish", () => {
       // Whoever signed nothing does not choose a line's name.
       if (response.statusCode >= 400) metrics.delivery("unknown", "refused");
     });
     return route(request, response, next);
   };
+  return bodyWithin(bodyLimitMs, counted);
 }
 
 function resultOf({ decision }: Delivery): "accepted" | "ignored" {
