@@ -2,7 +2,6 @@ import type { Config, Surroundings } from "../config.ts";
 import { openArchive } from "../contexts/archive.ts";
 import { BuilderError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { Delivery } from "../model/delivery.ts";
 import { findProgram } from "../parts/find-program.ts";
 import type { FairQueue } from "../pipeline/fair-queue.ts";
 import { bodyWithin } from "../server/body-time.ts";
@@ -46,27 +45,17 @@ export function createWebhookDoor(
         .filter((line) => line !== "");
     },
     rules: intake.rules,
-    async store(delivery, body) {
-      const novelty = await intake.store(delivery, body);
-      metrics.delivery(delivery.event, novelty === "duplicate" ? novelty : resultOf(delivery));
-      return novelty;
-    },
+    store: intake.store,
     log,
   });
   const counted: Door = (request, response, next) => {
     response.once("finish", () => {
       // Whoever signed nothing does not choose a line's name.
-      if (response.statusCode >= 400) metrics.delivery("unknown", "refused");
+      if (response.statusCode >= 400) metrics.delivery("unknown", "refused", "webhook");
     });
     return route(request, response, next);
   };
   return bodyWithin(bodyLimitMs, counted);
-}
-
-function resultOf({ decision }: Delivery): "accepted" | "ignored" {
-  return decision.kind === "ignored" || (decision.kind === "push" && decision.skip !== undefined)
-    ? "ignored"
-    : "accepted";
 }
 
 /** Creates the doors of the build API. With a payload secret only who knows one gets in; without it says so loudly. */

@@ -4,6 +4,7 @@ import { BuilderError } from "../errors.ts";
 import { makeQueueTables } from "../jobs/queue-tables.ts";
 import type { Log } from "../log.ts";
 import { listen } from "../server/listen.ts";
+import { countedIntake } from "./counted-intake.ts";
 import { type Foundation, openFoundation } from "./foundation.ts";
 import { startGithubLoops } from "./github-loops.ts";
 import { createIntake, type Intake } from "./intake.ts";
@@ -35,8 +36,8 @@ export async function startService(
 ): Promise<Service> {
   await using stack = new AsyncDisposableStack();
   const foundation = stack.use(await openFoundation(config, options));
-  const { database, databaseUrl, github, log } = foundation;
-  const intake = createIntake(config, { database, log });
+  const { database, databaseUrl, github, metrics, log } = foundation;
+  const intake = countedIntake(createIntake(config, { database, log }), metrics);
   const engine = await startOwnEngine(config, foundation, intake);
   stack.defer(() => engine.stop({ limitMs: 0 }));
   foundation.adoptPostgres();

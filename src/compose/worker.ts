@@ -3,6 +3,7 @@ import { BuilderError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { createHealthApp } from "../server/health-routes.ts";
 import { type Listening, listen } from "../server/listen.ts";
+import { countedIntake } from "./counted-intake.ts";
 import { type Foundation, openFoundation } from "./foundation.ts";
 import { startGithubLoops } from "./github-loops.ts";
 import { createIntake } from "./intake.ts";
@@ -31,11 +32,10 @@ export async function startWorker(config: Config, options: { surroundings: Surro
   const foundation = stack.use(await openFoundation(config, options));
   const engine = await startPushEngine(config, foundation, { executorId: `worker ${foundation.processName}` });
   stack.defer(() => engine.stop({ limitMs: 0 }));
-  const { database, github, log } = foundation;
+  const { database, github, metrics, log } = foundation;
   // While no server can be reached pushes are found all the same, and what people asked for is done.
-  stack.use(
-    startGithubLoops(config, { app: github.app, database, intake: createIntake(config, { database, log }), log }),
-  );
+  const intake = countedIntake(createIntake(config, { database, log }), metrics);
+  stack.use(startGithubLoops(config, { app: github.app, database, intake, log }));
   const stopping = new AbortController();
   const listening = await listenForMachines(config, foundation, stopping.signal);
   const rest = stack.move();

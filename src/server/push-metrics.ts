@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { DeliverySource } from "../model/known-delivery.ts";
 
 /** How the whole installation does; every process tells the same, so take the maximum over them. */
 export interface InstallationNumbers {
@@ -12,7 +13,7 @@ export interface InstallationNumbers {
 /** What this process did; sum it over all of them. */
 export interface PushMetrics {
   /** @param result `accepted`, `ignored`, `duplicate` or `refused` */
-  delivery(event: string, result: string): void;
+  delivery(event: string, result: string, way: DeliverySource): void;
   /** How the work on a function of a push ended. */
   function(name: string, result: string, seconds: number): void;
   firstShown(ms: number): void;
@@ -32,8 +33,8 @@ export function addPushMetrics(registry: Registry, installation: () => Promise<I
   const registers = [registry];
   const deliveries = new Counter({
     name: "of_builder_deliveries_total",
-    help: "GitHub's deliveries that this process took, by event and result.",
-    labelNames: ["event", "result"],
+    help: "GitHub's deliveries that this process took, by event, result and the way that they came by.",
+    labelNames: ["event", "result", "way"],
     registers,
   });
   const functions = new Histogram({
@@ -50,7 +51,7 @@ export function addPushMetrics(registry: Registry, installation: () => Promise<I
   const eventName = boundedNames(maxEvents);
   const functionName = boundedNames(maxFunctions);
   return {
-    delivery: (event, result) => deliveries.inc({ event: eventName(event), result }),
+    delivery: (event, result, way) => deliveries.inc({ event: eventName(event), result, way }),
     function: (name, result, seconds) => functions.observe({ function: functionName(name), result }, seconds),
     firstShown: (ms) => first.observe(ms / 1000),
     endShown: (ms) => done.observe(ms / 1000),

@@ -32,6 +32,8 @@ test("a push that GitHub could not deliver is built: nobody reaches the webhook"
   expect(await installation.github.hook.send(payload("unreached", sha), { guid })).toBe(502);
   expect((await installation.ended(sha))["stack-deploy"]).toMatch(/^success: /);
   expect(await deliveryOf(guid)).toMatchObject({ source: "sweep", answer: "502 failed to connect to host" });
+  const figures = await (await fetch(`${serving.address}/metrics`)).text();
+  expect(figures).toMatch(/^of_builder_deliveries_total\{event="push",result="accepted",way="sweep"\} 1$/m);
 });
 
 test("a push that was answered with an error is built, and one that arrived is not built again", async () => {

@@ -224,7 +224,7 @@ describe("the log of a push", () => {
 
   test("its figures are among the metrics", async () => {
     const text = await (await fetch(`${serving.address}/metrics`)).text();
-    expect(text).toMatch(/^of_builder_deliveries_total\{event="push",result="accepted"\} 1$/m);
+    expect(text).toMatch(/^of_builder_deliveries_total\{event="push",result="accepted",way="webhook"\} 1$/m);
     expect(text).toMatch(/^of_builder_function_seconds_count\{function="hello",result="built"\} 1$/m);
     expect(text).toMatch(/^of_builder_delivery_to_done_seconds_count 1$/m);
     expect(text).toMatch(/^of_builder_pushes\{state="running"\} 1$/m);

@@ -53,14 +53,14 @@ test("where the database is away its figures are left out, not told as they were
 
 test("deliveries, functions and times are counted", async () => {
   const text = await textOf((metrics) => {
-    metrics.delivery("push", "accepted");
-    metrics.delivery("push", "accepted");
+    metrics.delivery("push", "accepted", "webhook");
+    metrics.delivery("push", "accepted", "webhook");
     metrics.function("hello", "built", 3);
     metrics.firstShown(900);
     metrics.endShown(4000);
   });
   for (const line of [
-    'of_builder_deliveries_total{event="push",result="accepted"} 2',
+    'of_builder_deliveries_total{event="push",result="accepted",way="webhook"} 2',
     'of_builder_function_seconds_sum{function="hello",result="built"} 3',
     'of_builder_delivery_to_first_check_seconds_bucket{le="1"} 1',
     'of_builder_delivery_to_done_seconds_bucket{le="3"} 0',
@@ -74,7 +74,7 @@ test("strangers who name functions and events do not fill the memory", async () 
   const text = await textOf((metrics) => {
     for (let at = 0; at < 5000; at += 1) {
       metrics.function(`fn-${at}`, "built", 1);
-      metrics.delivery(`event-${at}`, "ignored");
+      metrics.delivery(`event-${at}`, "ignored", "sweep");
     }
   });
   expect(text.match(/^of_builder_function_seconds_sum/gm)).toHaveLength(501);
