@@ -56,14 +56,18 @@ export async function delayCommand(
   );
 }
 
-/** The newest run of a commit, of a pull request where one is named. @returns its id and what it waits for */
+/**
+ * The newest run of a commit, of a ref where one is named. Where none is, one that builds something is meant: the same
+ * commit may have been pushed to a branch that is not built since.
+ * @returns its id
+ */
 export async function findRun(
   database: Database,
   { repositoryId, sha, ref }: { repositoryId: string; sha?: string; ref?: string },
 ): Promise<string | undefined> {
   const [row] = await database.query<{ id: string }>(
     `select id from push where repository_id = $1 and sha = coalesce($2, sha) and ref = coalesce($3, ref)
-    order by "order" desc limit 1`,
+    order by ($3::text is null and skip is null) desc, "order" desc limit 1`,
     [repositoryId, sha ?? null, ref ?? null],
   );
   return row?.id;

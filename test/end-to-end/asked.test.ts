@@ -151,6 +151,36 @@ test("a check's buttons work for who may write, and for runs of the same reposit
   });
 });
 
+test("Re-run of a function's check builds that one, of the stack's what is needed, and Re-run all everything", async () => {
+  const { github } = installation;
+  const files = { ...stackOf({ one: good, two: good }), rerun: "" };
+  const { sha } = await github.createRepository(owner, "rerun", { files, branch: "main" });
+  await installation.push(serving, { name: "rerun", sha, branch: "main" });
+  await installation.ended(sha);
+  const [run] = await runsOf(sha);
+  const { repository, installation: app } = github.pushPayload({ owner, name: "rerun", sha });
+  const asked = { action: "rerequested", sender: { login: "maintainer" }, repository, installation: app };
+  const ours = { id: Number(github.appId) };
+  const functionsOf = async ({ delivery }: { delivery: string }) => {
+    expect(await commandOf(delivery)).toEqual({ state: "done", reason: `run ${delivery} was started` });
+    expect(await endedRun(delivery)).toMatchObject({ state: "success" });
+    const functions = await rows("select function, state from push_function where push_id = $1", [delivery]);
+    return Object.fromEntries(functions.map(({ function: name, state }) => [name, state]));
+  };
+  const check = (context: string) =>
+    deliver("check_run", { ...asked, check_run: { external_id: `${run?.id}/${context}`, app: ours } });
+  expect(await functionsOf(await check("one"))).toEqual({ one: "built" });
+  expect(await functionsOf(await check("stack-deploy"))).toEqual({ one: "unchanged", two: "unchanged" });
+  const suite = { ...asked, check_suite: { head_sha: sha, app: ours } };
+  expect(await functionsOf(await deliver("check_suite", suite))).toEqual({ one: "built", two: "built" });
+
+  // Of the same commit on a branch that is not built there is a newer run, which builds nothing.
+  const { body } = await installation.push(serving, { name: "rerun", sha, branch: "feature" });
+  expect(body.message).toMatch(/^skipping build/);
+  expect((await runsOf(sha)).at(-1)).toMatchObject({ skip: expect.stringMatching(/^skipping build/) });
+  expect(await functionsOf(await deliver("check_suite", suite))).toEqual({ one: "built", two: "built" });
+});
+
 test("the button of a check cancels what runs, and GitHub is told so at once", async () => {
   const files = stackOf({ endless: "FROM busybox\nRUN cat /proc/sys/kernel/random/uuid && sleep 600\n" });
   const { sha } = await installation.github.createRepository(owner, "endless", { files, branch: "main" });
