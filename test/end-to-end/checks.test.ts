@@ -173,3 +173,60 @@ test("a stack of 100 functions meets no limit, and shows its end and those of th
   expect(shown["stack-deploy"]?.summary?.match(/✅/g)).toHaveLength(96);
   expect(github.refusals).toEqual([]);
 });
+
+test("a push that waits shows how many wait before it, and moves up when one of them begins", async () => {
+  await using installation = await createInstallation({ ...checks, max_inflight: "1" });
+  const { github } = installation;
+  const serving = await installation.start();
+  github.writers.add("maintainer");
+  const endless = "FROM busybox\nRUN cat /proc/sys/kernel/random/uuid && sleep 600\n";
+  const shas: string[] = [];
+  // One owner has two pushes at a time where a process builds one function.
+  for (const name of ["first", "second", "third", "fourth"]) {
+    const files = stackOf({ one: endless });
+    const { sha } = await github.createRepository(owner, name, { files: { ...files, [name]: "" }, branch: "main" });
+    await installation.push(serving, { name, sha, branch: "main", guid: `${name}-5555-5555` });
+    await github.checks.until(({ latest }) => latest(sha).has("stack-deploy"));
+    shas.push(sha);
+  }
+  const [, , third = "", fourth = ""] = shas;
+  const shown = (sha: string, text: string) =>
+    github.checks.until(({ latest }) => `${latest(sha).get("stack-deploy")?.summary}`.includes(text));
+  await shown(third, "next to be built");
+  await shown(fourth, "1 push waits before this one");
+  expect(github.checks.latest(fourth).get("stack-deploy")).toMatchObject({
+    status: "queued",
+    title: "1 push waits before this one",
+  });
+
+  const { repository, installation: app } = github.pushPayload({ owner, name: "first", sha: shas[0] ?? "" });
+  const check_run = { external_id: "first-5555-5555/stack-deploy", app: { id: Number(github.appId) } };
+  const pressed = { action: "requested_action", requested_action: { identifier: "cancel" }, check_run };
+  const by = { sender: { login: "maintainer" }, repository, installation: app };
+  await github.deliver(`${serving.address}/webhook`, { ...pressed, ...by }, { event: "check_run" });
+  await shown(fourth, "next to be built");
+  await github.checks.until(({ latest }) => latest(third).get("stack-deploy")?.status === "in_progress");
+});
+
+test("a stack of 100 functions that all fail meets no limit, and tells of each", async () => {
+  await using installation = await createInstallation({ ...checks, report_interval: "20ms", max_inflight: "8" });
+  const { github } = installation;
+  // GitHub's manners at a sixtieth: 101 checks are more than one stretch takes.
+  github.limit({ writes: { max: 80, inMs: 1_000 }, pauseMs: 10 });
+  const serving = await installation.start();
+  const names = Array.from({ length: 100 }, (_, at) => `fn${at}`);
+  const { sha } = await create(
+    installation,
+    stackOf(Object.fromEntries(names.map((name) => [name, "FROM busybox\nRUN exit 3\n"]))),
+  );
+  await installation.push(serving, { sha, branch: "main" });
+  await github.checks.until(({ latest }) => {
+    const all = [...latest(sha).values()];
+    return all.length === 101 && all.every(({ status }) => status === "completed");
+  });
+  const shown = await ended(installation, sha);
+  expect(names.map((name) => shown[name]?.conclusion)).toEqual(Array(100).fill("failure"));
+  expect(shown["stack-deploy"]?.title).toMatch(/^100 of 100 functions failed/);
+  expect(github.checks.all).toHaveLength(101);
+  expect(github.refusals).toEqual([]);
+});

@@ -79,6 +79,10 @@ const stack = (report: Partial<Report>): Report => ({
 const pages: readonly (readonly [string, Partial<ReportTurn>])[] = [
   ["a function that waits", {}],
   [
+    "a push that waits behind others",
+    { report: stack({ state: "queued", description: "3 pushes wait before this one", place: 3 }) },
+  ],
+  [
     "a function that is built",
     { notes: { ...notes, running: ["[3/3] RUN pip install -r requirements.txt"], log: "" } },
   ],
