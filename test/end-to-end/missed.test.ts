@@ -111,6 +111,24 @@ test("the head of a built branch that no delivery told of is built", async () =>
   expect(found).toEqual([{ source: "poll", kind: "push" }]);
 });
 
+test("a head that has not changed is asked for by the ETag that GitHub gave, over a restart too", async () => {
+  const { github } = installation;
+  const { sha } = await create("etag");
+  await installation.push(serving, { name: "etag", sha, branch: "main" });
+  await installation.ended(sha);
+  const path = `GET /repos/${owner}/etag/branches/main`;
+  const unmodified = () => github.unmodified.filter((call) => call === path).length;
+  await eventually(async () => unmodified() > 0);
+  expect(await rows("select etag from branch_head where sha = $1", [sha])).toEqual([{ etag: `W/"${sha}"` }]);
+
+  await serving.end("SIGTERM");
+  const [asked, known] = [github.calls.filter((call) => call === path).length, unmodified()];
+  serving = await installation.start();
+  await eventually(async () => unmodified() > known);
+  // None since was answered with the head itself; the last may be on its way.
+  expect(github.calls.filter((call) => call === path).length - asked - (unmodified() - known)).toBeLessThanOrEqual(1);
+});
+
 test("nothing is swept of before this installation began, if it arrived at another one", async () => {
   await using later = await createInstallation({ sweep_interval: "100ms" });
   const { github } = later;

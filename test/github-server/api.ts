@@ -46,6 +46,7 @@ export async function serveApi(
   const isConditional = headers["if-none-match"] !== undefined;
   const wrong = faultsOfAnswer({ ...operation, product: world.product }, answer, { isConditional });
   if (wrong !== "") world.violations.push(`answer: ${wrong}`);
+  if (answer.status === 304) world.unmodified.push(`${method} ${path}`);
   send(response, answer);
 }
 

@@ -44,6 +44,8 @@ export interface World {
   readonly violations: string[];
   /** `METHOD /path` of every call, with the faulty ones. */
   readonly calls: string[];
+  /** Those that were answered with 304, which costs nothing of a quota. */
+  readonly unmodified: string[];
   readonly hook: Hook;
   readonly pulls: StoredPull[];
   /** Logins of who may write, everywhere. */

@@ -43,6 +43,8 @@ export interface GithubServer extends AsyncDisposable {
   rename(owner: string, name: string, to: string): void;
   /** `METHOD /path` of every call of the API so far. */
   readonly calls: readonly string[];
+  /** Those that were answered with 304. */
+  readonly unmodified: readonly string[];
   /** Makes a repository with one commit. */
   createRepository(owner: string, name: string, options?: RepositoryOptions): Promise<Repository>;
   /** Adds a commit to a branch, and answers its name. */
@@ -139,6 +141,7 @@ export async function startGithubServer(
     faults: createFaults(),
     violations: [],
     calls: [],
+    unmodified: [],
     hook: createHook((payload, event) => signDelivery(payload, { ...event, secret: webhookSecret })),
     pulls: [],
     writers: new Set(),
@@ -185,6 +188,7 @@ export async function startGithubServer(
       world.moved.set(`${owner}/${name}`.toLowerCase(), repository.id);
     },
     calls: world.calls,
+    unmodified: world.unmodified,
     createRepository: (owner, name, repository = {}) =>
       addRepository({ world, root, url }, { owner, name, ...repository }),
     commit(owner, name, commit) {
