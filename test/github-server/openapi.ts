@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import type { IncomingHttpHeaders } from "node:http";
-import { fileURLToPath } from "node:url";
 import { Ajv, type ValidateFunction } from "ajv";
 import addFormats from "ajv-formats";
 
@@ -45,8 +44,9 @@ addFormats.default(ajv);
 function read(product: Product): Description {
   const known = descriptions.get(product);
   if (known) return known;
-  const file = fileURLToPath(import.meta.resolve(`@octokit/openapi/generated/${product}.json`));
-  const description = { ...JSON.parse(readFileSync(file, "utf8")), product } as Description;
+  const ofGithub = import.meta.resolve("@octokit/openapi/generated/api.github.com.json");
+  const text = readFileSync(new URL(`${product}.json`, ofGithub), "utf8");
+  const description = { ...JSON.parse(text), product } as Description;
   descriptions.set(product, description);
   return description;
 }
