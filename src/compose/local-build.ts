@@ -110,7 +110,7 @@ export async function buildFolder(request: BuildRequest, around: BuildSurroundin
       }),
       ready: buildkit.open,
       build,
-      ...(push && { readDigest: (image, options) => target.readDigest(pushedAs.get(image) ?? image, options) }),
+      ...(push && { readDigest: (image, options) => target.readStoredDigest(pushedAs.get(image) ?? image, options) }),
       limit: createLimit(request.parallel),
       backoff: backoffOf({ firstMs: 1000, attempts: 2 }),
       watcher,

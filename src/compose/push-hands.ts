@@ -134,7 +134,7 @@ export function createPushHands(
       await limits.checkContext(request.context, options);
       return buildImage(request, options);
     },
-    readDigest: target.readDigest,
+    readDigest: target.readStoredDigest,
     readSize: target.readSize,
     memory: {
       readGoodBuilds: (push) => readBuildsOf(database, push),

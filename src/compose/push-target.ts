@@ -1,6 +1,6 @@
 import { hostOf } from "../model/image-name.ts";
 import type { LookUpCredentials } from "../registry/credentials.ts";
-import { copyManifest, readDigest, readSize } from "../registry/manifest.ts";
+import { copyManifest, readDigest, readSize, readStoredDigest } from "../registry/manifest.ts";
 import { speaksPlainHttp } from "../registry/plain-http.ts";
 import { isDockerHub, parseReference } from "../registry/reference.ts";
 
@@ -10,6 +10,8 @@ export interface PushTarget {
   isInsecure(image: string, options: { signal: AbortSignal }): Promise<boolean>;
   /** The digest that an image's registry has under its name. */
   readDigest(image: string, options: { signal: AbortSignal }): Promise<string | undefined>;
+  /** The digest of what the registry gives out under a name. */
+  readStoredDigest(image: string, options: { signal: AbortSignal }): Promise<string | undefined>;
   /** Packed bytes of an image in the registry. */
   readSize(image: string, options: { signal: AbortSignal }): Promise<number | undefined>;
   /** Gives an image, `NAME@DIGEST`, a further name in its repository; false where it is not there any more. */
@@ -67,6 +69,8 @@ export function createPushTarget({
     isInsecure,
     readDigest: async (image, { signal }) =>
       readDigest(image, { insecure: await isInsecure(image, { signal }), credentials, signal }),
+    readStoredDigest: async (image, { signal }) =>
+      readStoredDigest(image, { insecure: await isInsecure(image, { signal }), credentials, signal }),
     readSize: async (image, { signal }) =>
       readSize(image, { insecure: await isInsecure(image, { signal }), credentials, signal }),
     copyImage: async (from, to, { signal }) =>

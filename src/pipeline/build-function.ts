@@ -25,7 +25,7 @@ export interface BuildHands {
     request: ImageRequest,
     options: { signal: AbortSignal; onEvent(event: BuildEvent): void },
   ): Promise<{ digest: string | undefined }>;
-  /** The digest that the registry has under a name. */
+  /** The digest of what the registry gives out under a name. */
   readDigest?(image: string, options: { signal: AbortSignal }): Promise<string | undefined>;
 }
 

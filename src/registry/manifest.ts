@@ -29,6 +29,16 @@ export async function readDigest(image: string, access: RegistryAccess): Promise
 }
 
 /**
+ * The digest of what a registry gives out under an image's name: of the bytes themselves, whatever it says of them.
+ * @returns `sha256:…`; undefined when the registry has no such image
+ * @throws BuilderError `registry_unreachable`, `registry_denied`, `name_invalid`
+ */
+export async function readStoredDigest(image: string, access: RegistryAccess): Promise<string | undefined> {
+  const reference = parseReference(image);
+  return withRegistry(reference, access, async (ask) => (await readManifest(ask, reference))?.digest);
+}
+
+/**
  * The bytes of an image's configuration and layers, packed as a registry has them. Of an image for several platforms it
  * is the first one's.
  * @returns undefined where the registry has no such image, or its manifest tells no sizes

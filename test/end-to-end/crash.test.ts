@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { expect, inject, test } from "vitest";
 import { ask } from "../database/scratch.ts";
+import { startRegistryProxy } from "../registry/registry-proxy.ts";
 import { createInstallation, digestOf, owner, stackOf } from "./serving.ts";
 
 /** Each image bears the moment of its build: whoever builds it again without need gets another digest. */
@@ -195,6 +196,20 @@ test("a registry that is not there is an error, and a later push works", async (
   const later = await github.commit(owner, "fns", { files: { x: "x" }, branch: "main" });
   await installation.push(await installation.start(), { sha: later, branch: "main" });
   expect((await installation.ended(later)).one).toMatch(/^success: /);
+});
+
+test("K3 an image is built only once the registry gives it out as what was pushed, and not by its word alone", async () => {
+  const body = JSON.stringify({ schemaVersion: 2 });
+  await using registry = await startRegistryProxy(inject("registry"), {
+    answer: ({ method, url = "" }) =>
+      method === "GET" && url.includes("/manifests/1-main-") ? { status: 200, body } : undefined,
+  });
+  await using installation = await createInstallation({ push_repository_url: registry.host });
+  const { github } = installation;
+  const { sha } = await github.createRepository(owner, "swapped", { files: stackOf({ one: stamped }), branch: "main" });
+  await installation.push(await installation.start(), { name: "swapped", sha, branch: "main" });
+  expect((await installation.ended(sha)).one).toMatch(/^error: .*was pushed as sha256:[0-9a-f]{64}, but/);
+  expect(await digestOf("alice/swapped-one", `1-main-${sha.slice(0, 7)}`)).toMatch(/^sha256:/);
 });
 
 test("GitHub that fails for a while still hears the end", async () => {
