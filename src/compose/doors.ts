@@ -96,6 +96,7 @@ interface BuildDoorHands {
   readonly temporaryFolder: string;
   readonly stopping: AbortSignal;
   readonly leaving: AbortSignal;
+  readonly metrics: Metrics;
   readonly log: Log;
 }
 

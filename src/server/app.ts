@@ -54,7 +54,7 @@ const allowed = {
   "/api/pushes/{id}/cancel": "POST",
   "/api/pushes/{id}/rebuild": "POST",
   "/logs/{id}/{name}": "GET, HEAD",
-  "/healthz": "GET, HEAD",
+  "/healthz": "GET",
   "/metrics": "GET, HEAD",
   "/ready": "GET, HEAD",
   "/openapi.json": "GET, HEAD",

@@ -14,7 +14,7 @@ export interface Pace {
 const defaultPace: Pace = { spanMs: 30_000, minBytes: 30_000 };
 /** What may wait for the disk. A socket brings 64 KiB at a time: written one by one they take twice the time. */
 const maxUnwrittenBytes = 1024 * 1024;
-/** What is thrown away so that a client which only reads after it has written sees the answer. */
+/** What is thrown away before the answer. */
 const maxDrainedBytes = 64 * 1024 * 1024;
 const maxDrainMs = 10_000;
 
@@ -89,6 +89,20 @@ export async function drainBody(request: IncomingMessage): Promise<boolean> {
   clearTimeout(limit);
   request.off("data", count).pause();
   return request.complete;
+}
+
+/** A gigabyte over a fast line. */
+const maxLingerMs = 60_000;
+
+/**
+ * Goes on throwing a body away while its answer is on its way: to close the connection on a client that still writes
+ * would take the answer from it. After a while it is closed all the same.
+ */
+export function lingerOnBody(request: IncomingMessage, { limitMs = maxLingerMs }: { limitMs?: number } = {}): void {
+  if (request.readableEnded || request.destroyed) return;
+  const limit = setTimeout(() => request.destroy(), limitMs);
+  for (const event of ["end", "close"]) request.once(event, () => clearTimeout(limit));
+  request.resume();
 }
 
 /** Watches that a body keeps coming; aborts where one span of time brings too little. */

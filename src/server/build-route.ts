@@ -5,9 +5,10 @@ import { BuilderError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { createAddressLimit } from "./address-limit.ts";
 import { type BuildAnswer, type BuildEnd, createLegacyAnswer, createWholeAnswer } from "./build-answer.ts";
-import { drainBody } from "./build-body.ts";
+import { drainBody, lingerOnBody } from "./build-body.ts";
 import { type Intake, type IntakeHands, takeRequest } from "./build-intake.ts";
 import { type BuildJobs, createBuildJobs, type JobEvent, type JobHands } from "./build-job.ts";
+import type { BuildMetrics } from "./build-metrics.ts";
 import { createStreamedAnswer, type StreamForm } from "./build-stream.ts";
 import type { LegacyForm } from "./legacy-status.ts";
 
@@ -22,6 +23,7 @@ export interface BuildRouteHands extends Omit<IntakeHands, "limits">, JobHands {
   };
   /** Answers whoever asks for no stream as OpenFaaS Cloud's of-builder did. */
   readonly legacyStatus?: LegacyForm | undefined;
+  readonly metrics?: BuildMetrics;
   /** From then on nothing new is taken. */
   readonly stopping?: AbortSignal;
   /** Ends all builds. */
@@ -42,10 +44,12 @@ export function createBuildRoute(hands: BuildRouteHands): RequestHandler {
   const jobs = createBuildJobs(hands);
   const take = limitArriving(hands);
   return async (request, response) => {
+    const measured = hands.metrics?.buildRequest();
     const gone = abortWhenGone(response);
     const signal = hands.leaving ? AbortSignal.any([gone, hands.leaving]) : gone;
     const answer = createAnswer(request, response, hands);
     const end = await runRequest(request, { hands, take, jobs, answer, signal });
+    measured?.(gone.aborted ? "gone" : end.state);
     if (end.state !== "success") logFault(hands.log, end);
     if (gone.aborted) return;
     if (end.state === "refused") await makeReadable(request, { response, error: end.error });
@@ -80,7 +84,8 @@ async function makeReadable(
   { response, error }: { response: Response; error: unknown },
 ): Promise<void> {
   const isSlow = error instanceof BuilderError && error.code === "body_slow";
-  if (isSlow || !(await drainBody(request))) response.set("Connection", "close");
+  if (isSlow) response.set("Connection", "close");
+  else if (!(await drainBody(request))) lingerOnBody(request);
 }
 
 /** A refusal is never streamed: as long as nothing was built, a status tells more. */

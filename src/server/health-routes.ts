@@ -9,10 +9,14 @@ export interface HealthHands {
 
 const readyTimeoutMs = 5000;
 
-/** Serves what tells machines how a process does: /healthz while it lives, /ready while it can work, /metrics. */
+/**
+ * Serves what tells machines how a process does: /healthz while it lives, /ready while it can work, /metrics. /healthz
+ * answers as it does since 2018: GET with OK and no line end, everything else, HEAD too, with an empty 405.
+ */
 export function addHealthRoutes(app: Express, { metrics, parts }: HealthHands): void {
-  app.get("/healthz", (_request, response) => {
-    response.type("text/plain").send("OK");
+  app.all("/healthz", (request, response) => {
+    if (request.method === "GET") response.type("text/plain").send("OK");
+    else response.status(405).set("Allow", "GET").end();
   });
   app.get("/ready", async (_request, response) => {
     const told = await parts({ signal: AbortSignal.timeout(readyTimeoutMs) });

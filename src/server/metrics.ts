@@ -1,5 +1,6 @@
 import type { RequestHandler } from "express";
 import { Counter, Gauge, Registry } from "prom-client";
+import { addBuildMetrics, type BuildMetrics } from "./build-metrics.ts";
 import { addPushMetrics, type InstallationNumbers, type PushMetrics } from "./push-metrics.ts";
 
 /** What is measured of BuildKit: how its daemons do at the moment. */
@@ -20,7 +21,7 @@ export interface BuildkitNumbers {
 
 type Daemon = BuildkitNumbers["daemons"][number];
 
-export interface Metrics extends PushMetrics {
+export interface Metrics extends PushMetrics, BuildMetrics {
   /** Serves `GET /metrics`: Prometheus's text format. */
   readonly serve: RequestHandler;
 }
@@ -35,6 +36,7 @@ export function createMetrics({
 }): Metrics {
   const registry = new Registry();
   const pushes = addPushMetrics(registry, installation);
+  const builds = addBuildMetrics(registry);
   const registers = [registry];
   new Gauge({
     name: "of_builder_buildkit_waiting",
@@ -60,6 +62,7 @@ export function createMetrics({
   for (const counter of counters) ofEach(Counter, counter);
   return {
     ...pushes,
+    ...builds,
     async serve(_request, response) {
       await pushes.refresh();
       response.set("Content-Type", registry.contentType).send(await registry.metrics());

@@ -116,6 +116,10 @@ test("W13 a tag and a deleted branch are ignored with the reason", async () => {
 test("the server answers /healthz with OK, and names what it serves on every other path", async () => {
   const health = await fetch(`${serving.address}/healthz`);
   expect([health.status, await health.text()]).toEqual([200, "OK"]);
+  for (const method of ["HEAD", "POST"]) {
+    const other = await fetch(`${serving.address}/healthz`, { method });
+    expect([other.status, other.headers.get("allow"), await other.text()]).toEqual([405, "GET", ""]);
+  }
   const ready = await fetch(`${serving.address}/ready`);
   expect(ready.status).toBe(200);
   expect(await ready.json()).toMatchObject({ ready: true, parts: { database: "ok", buildkit: "ok" } });

@@ -1,6 +1,9 @@
-import { Agent, request as httpRequest } from "node:http";
+import { once } from "node:events";
+import { Agent, createServer, request as httpRequest, type RequestListener } from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import { BuilderError } from "../../src/errors.ts";
+import { lingerOnBody } from "../../src/server/build-body.ts";
 import { archive, type Member } from "../contexts/archives.ts";
 import { refused } from "../contexts/refused-members.ts";
 import { type BuildServer, serveBuilds } from "./build-requests.ts";
@@ -87,3 +90,51 @@ describe("a server that is stopping", () => {
     expect([status, JSON.parse(text)]).toMatchObject([500, { status: "unexpected failure: of-builder is stopping" }]);
   });
 });
+
+describe("a client that only reads when it has written everything", () => {
+  /** Writes without reading, piece by piece as there is room. */
+  async function writeAll(socket: Socket, bytes: number): Promise<void> {
+    const piece = Buffer.alloc(1024 * 1024);
+    for (let written = 0; written < bytes; written += piece.length) {
+      if (!socket.write(piece.subarray(0, bytes - written))) await once(socket, "drain");
+    }
+  }
+
+  test("is answered however much that is, and goes on over the same connection", async () => {
+    await using server = await serveBuilds();
+    const socket = connect(Number(new URL(server.url).port), "127.0.0.1");
+    const large = 150_000_000;
+    socket.write(`POST /build HTTP/1.1\r\nHost: x\r\nContent-Length: ${large}\r\n\r\n`);
+    await writeAll(socket, large);
+    socket.write(`POST /build HTTP/1.1\r\nHost: x\r\nContent-Length: ${good.length}\r\nConnection: close\r\n\r\n`);
+    socket.write(good);
+    const text = (await socket.setEncoding("latin1").toArray()).join("");
+    expect([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status)).toEqual(["413", "200"]);
+    expect(server.orders).toHaveLength(1);
+  });
+
+  test("is cut off where it writes without end", async () => {
+    await using server = await serveRaw((request, response) => {
+      lingerOnBody(request, { limitMs: 50 });
+      response.end("refused");
+    });
+    const socket = connect(server.port, "127.0.0.1").on("error", () => {});
+    socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\nx");
+    const text = (
+      await socket
+        .setEncoding("latin1")
+        .toArray()
+        .catch(() => [])
+    ).join("");
+    expect(text).toContain("refused");
+  });
+});
+
+/** Serves one handler, without the route. */
+async function serveRaw(handle: RequestListener): Promise<{ port: number } & AsyncDisposable> {
+  const server = createServer(handle).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  // Ends only when every connection has.
+  return { port, [Symbol.asyncDispose]: () => new Promise((done) => void server.close(() => done())) };
+}
