@@ -40,7 +40,13 @@ export function createOpenApi(): object {
   const components = Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, schemaOf(schema)]));
   return {
     openapi: "3.1.0",
-    info: { title: "of-builder", version: packageJson.version, license: { name: "MIT", identifier: "MIT" } },
+    info: {
+      title: "of-builder",
+      version: packageJson.version,
+      license: { name: "MIT", identifier: "MIT" },
+      description:
+        "A path that is not here is answered with NoSuchPath, and a method with NoSuchMethod (of /healthz without a body): see components.responses.",
+    },
     paths: {
       "/build": { post: buildOperation },
       "/publickey": { get: publicKeyOperation },
@@ -53,7 +59,7 @@ export function createOpenApi(): object {
       "/metrics": { get: metricsOperation },
       "/openapi.json": { get: documentOperation },
     },
-    components: { schemas: components, securitySchemes: pushSecurity },
+    components: { schemas: components, responses: elsewhere, securitySchemes: pushSecurity },
   };
 }
 
@@ -80,6 +86,8 @@ const header = (name: string, description: string) => ({
 });
 
 const record = { schema: { $ref: "#/components/schemas/BuildRecord" } };
+/** Where legacy_status is set, what asks for no stream is answered as of-builder did: JSON or plain text by this type. */
+const legacy = { "text/plain": { schema: { type: "string" } } };
 const buildDocument = { schema: { $ref: "#/components/schemas/BuildDocument" } };
 const buildOperation = {
   summary: "Build, and push, the image of an archive.",
@@ -98,11 +106,28 @@ const buildOperation = {
   responses: {
     "200": {
       description: "The build went well; a stream also where it fails later.",
-      content: { "application/json": buildDocument, "application/x-ndjson": record, "text/event-stream": record },
+      content: {
+        "application/json": buildDocument,
+        "application/x-ndjson": record,
+        "text/event-stream": record,
+        ...legacy,
+      },
     },
     ...each(["400", "401", "403", "408", "413", "422"], json("BuildDocument", "The request is at fault.")),
     ...each(["429"], json("BuildDocument", "Too many builds wait; see Retry-After.")),
-    ...each(["500", "502", "503"], json("BuildDocument", "The build failed, or the installation is at fault.")),
+    ...each(["502", "503"], json("BuildDocument", "The installation is at fault, or stops; see Retry-After.")),
+    "500": {
+      description: "The build failed, or the installation is at fault; with legacy_status every fault.",
+      content: { "application/json": buildDocument, ...legacy },
+    },
+  },
+};
+
+const elsewhere = {
+  NoSuchPath: json("Fault", "404: there is no such path."),
+  NoSuchMethod: {
+    ...json("Fault", "405: the path does not know the method."),
+    headers: { Allow: { description: "The methods that it knows.", schema: { type: "string" } } },
   },
 };
 

@@ -10,13 +10,14 @@ import { pushOf } from "../database/runs.ts";
 import { ask } from "../database/scratch.ts";
 import { createInstallation, type Installation, type Serving } from "./serving.ts";
 
+type Responses = Readonly<Record<string, { content: Record<string, { schema: object }> }>>;
 interface Operation {
-  readonly responses: Readonly<Record<string, { content: Record<string, { schema: object }> }>>;
+  readonly responses: Responses;
 }
 interface OpenApi {
   readonly openapi: string;
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
-  readonly components: object;
+  readonly components: { readonly responses: Responses; readonly schemas: Readonly<Record<string, unknown>> };
 }
 
 const secret = "a payload secret";
@@ -26,7 +27,7 @@ let document: OpenApi;
 const seen = new Set<string>();
 
 beforeAll(async () => {
-  installation = await createInstallation();
+  installation = await createInstallation({ max_inflight: "1", max_queue: "0", max_body_bytes: "1000000" });
   await writeFile(join(installation.folder, "secrets", "payload-secret"), secret);
   serving = await installation.start();
   document = (await (await fetch(`${serving.address}/openapi.json`)).json()) as OpenApi;
@@ -41,6 +42,23 @@ const failing = archive(
   { name: "context/Dockerfile", body: "FROM busybox\nRUN exit 3\n" },
   { name: "com.openfaas.docker.config", body: '{"image":"x/y:1","skipPush":true}' },
 );
+const endless = archive(
+  { name: "context/Dockerfile", body: "FROM busybox\nRUN while true; do echo running; sleep 1; done\n" },
+  { name: "com.openfaas.docker.config", body: '{"image":"x/y:1","skipPush":true}' },
+);
+const unnamed = archive(
+  { name: "context/Dockerfile", body: "FROM busybox\n" },
+  { name: "com.openfaas.docker.config", body: '{"image":"no name"}' },
+);
+/** Sealed for a key that this server has not. */
+const sealed = archive(
+  { name: "context/Dockerfile", body: "FROM busybox\n" },
+  { name: "com.openfaas.docker.config", body: '{"image":"x/y:1"}' },
+  {
+    name: "com.openfaas.secrets",
+    body: `version: v1\nkey_id: none\npublic_key: ${Buffer.alloc(32).toString("base64")}\nsecrets: {}\n`,
+  },
+);
 const signed = (body: Buffer, more: Record<string, string> = {}) => ({
   method: "POST",
   body: new Uint8Array(body),
@@ -52,16 +70,20 @@ async function hold(path: string, init: RequestInit = {}, query = ""): Promise<n
   const response = await fetch(`${serving.address}${path.replaceAll(/[{}]/g, "")}${query}`, init);
   const method = (init.method ?? "GET").toLowerCase();
   const told = document.paths[path]?.[method]?.responses[response.status];
-  expect(told, `${method} ${path} may answer ${response.status}`).toBeDefined();
+  await holdAnswer(`${method} ${path}`, response, told);
+  return response.status;
+}
+
+async function holdAnswer(asked: string, response: Response, told: Responses[string] | undefined): Promise<void> {
+  expect(told, `${asked} may answer ${response.status}`).toBeDefined();
   const type = response.headers.get("content-type")?.split(";")[0] ?? "";
   const schema = told?.content[type]?.schema;
-  expect(schema, `${method} ${path} may answer ${type}`).toBeDefined();
+  expect(schema, `${asked} may answer ${type}`).toBeDefined();
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
   const validate = ajv.compile({ ...schema, components: document.components });
   for (const value of valuesOf(await response.text(), type))
     expect([validate(value), validate.errors]).toEqual([true, null]);
-  seen.add(`${method} ${path} ${response.status} ${type}`);
-  return response.status;
+  seen.add(`${asked} ${response.status} ${type}`);
 }
 
 function valuesOf(text: string, type: string): unknown[] {
@@ -76,7 +98,7 @@ test("openapi.json is an OpenAPI 3.1 document whose references all lead somewher
   const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map(
     ([, name]) => name,
   );
-  const { schemas } = document.components as { schemas: Record<string, unknown> };
+  const { schemas } = document.components;
   expect(references.filter((name) => !Object.hasOwn(schemas, name ?? ""))).toEqual([]);
   expect(references.length).toBeGreaterThan(10);
 });
@@ -92,6 +114,9 @@ test.for<[string, () => RequestInit, number]>([
   ["/webhook", () => ({ method: "POST", body: "{}", headers: { "content-type": "application/json" } }), 401],
   ["/build", () => ({ method: "POST", body: "x" }), 401],
   ["/build", () => signed(Buffer.from("no tar")), 400],
+  ["/build", () => signed(Buffer.alloc(1_000_001)), 413],
+  ["/build", () => signed(unnamed), 422],
+  ["/build", () => signed(sealed), 503],
   ["/build", () => signed(good), 200],
   ["/build", () => signed(good, { accept: "application/x-ndjson" }), 200],
   ["/build", () => signed(good, { accept: "text/event-stream" }), 200],
@@ -99,6 +124,44 @@ test.for<[string, () => RequestInit, number]>([
   ["/build", () => signed(failing), 500],
 ])("%s answers as the document says", async ([path, init, status]) => {
   expect(await hold(path, init())).toBe(status);
+});
+
+test("a body that stops coming, and a build for which there is no place, are answered as the document says", async () => {
+  const headers = { accept: "application/x-ndjson" };
+  const half = new ReadableStream({ start: (body) => body.enqueue(Buffer.from("half")) });
+  const slow = hold("/build", { ...signed(good), body: half, duplex: "half" } as RequestInit);
+  const stop = new AbortController();
+  const running = await fetch(`${serving.address}/build`, { ...signed(endless, headers), signal: stop.signal });
+  const reader = running.body?.getReader();
+  for (let text = ""; !text.includes("running"); ) text += Buffer.from((await reader?.read())?.value ?? []).toString();
+  expect(await hold("/build", signed(good))).toBe(429);
+  stop.abort();
+  expect(await slow).toBe(408);
+});
+
+test("with legacy_status the answers are those of the document, too", async () => {
+  await using old = await createInstallation({ legacy_status: "text" });
+  const { address } = await old.start();
+  for (const [body, status] of [
+    [good, 200],
+    [failing, 500],
+  ] as const) {
+    const response = await fetch(`${address}/build`, signed(body));
+    expect([response.status, response.headers.get("content-type")]).toEqual([status, "text/plain; charset=utf-8"]);
+    await holdAnswer("post /build", response, document.paths["/build"]?.post?.responses[status]);
+  }
+});
+
+test("what is not served is answered as the document says", async () => {
+  const { NoSuchPath, NoSuchMethod } = document.components.responses;
+  const nothing = await fetch(`${serving.address}/nothing`);
+  expect(nothing.status).toBe(404);
+  await holdAnswer("get /nothing", nothing, NoSuchPath);
+  for (const path of Object.keys(document.paths).filter((served) => served !== "/healthz")) {
+    const other = await fetch(`${serving.address}${path.replaceAll(/[{}]/g, "")}`, { method: "PUT" });
+    expect([path, other.status, other.headers.get("allow")]).toEqual([path, 405, expect.any(String)]);
+    await holdAnswer(`put ${path}`, other, NoSuchMethod);
+  }
 });
 
 test("a delivery that is taken is answered as the document says", async () => {
