@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openArchive } from "../../src/contexts/archive.ts";
@@ -24,6 +24,23 @@ describe("an archive is refused that holds", () => {
     }
     await using enough = await openBytes(archive(...many.slice(1)), limits);
     expect(() => enough.index.context("f1")).toThrow('no folder "f1"');
+  });
+
+  test("T19 more than half a million members, where nothing else is allowed", async () => {
+    await using scratch = await createScratch();
+    const file = join(scratch.folder, "many.tar");
+    const thousand = Buffer.concat(Array.from({ length: 1000 }, (_, n) => memberBytes({ name: `context/${n}` })));
+    const output = await open(file, "w");
+    try {
+      for (let thousands = 0; thousands < 500; thousands += 1) await output.write(thousand);
+      await output.write(archive({ name: "context/one-more" }));
+    } finally {
+      await output.close();
+    }
+    await expect(openArchive(file, openingIn(scratch.folder))).rejects.toMatchObject({
+      code: "tar_invalid",
+      message: "the archive has more than 500000 members and folders",
+    });
   });
 
   test("T20 nothing, no tar, less than it should, or more after its end", async () => {

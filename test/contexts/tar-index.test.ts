@@ -71,7 +71,7 @@ describe("the index of an archive", () => {
     expect(await findEntry(served, "a/b")).toMatchObject({ mode: modeDirectory + 0o755 });
   });
 
-  test("lets the last of two members win; folders merge and take the later mode", async () => {
+  test("T21 lets the last of two members win, a folder in the place of a file, too; folders merge and take the later mode", async () => {
     await using opened = await openBytes(
       archive(
         context,

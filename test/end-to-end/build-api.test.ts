@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { createHmac } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -64,6 +64,19 @@ test("the walkthrough of the 0.4 README works word for word", async () => {
   await writeFile(layer, Buffer.from(bytes));
   expect((await run("tar", ["-xzOf", layer, "README.md"])).stdout).toBe("## Made with buildkit\n");
   expect(await leftBodies(installation)).toEqual([]);
+});
+
+test("curl sends a large body once it is told to continue, and /build/ is /build", async () => {
+  const folder = join(installation.folder, "large");
+  await mkdir(join(folder, "context"), { recursive: true });
+  await writeFile(join(folder, "context/Dockerfile"), "FROM busybox\nCOPY large /\n");
+  await writeFile(join(folder, "context/large"), randomBytes(3 * 1024 * 1024));
+  await writeFile(join(folder, "config"), '{"ref":"x/large:1","skipPush":true}');
+  await run("tar", ["-cf", "../large.tar", "."], { cwd: folder });
+  const args = ["-sv", "--http1.1", "-H", "Expect: 100-continue", "--data-binary", "@large.tar"];
+  const { stdout, stderr } = await run("curl", [...args, `${serving.address}/build/`], { cwd: installation.folder });
+  expect(stderr).toMatch(/< HTTP\/1\.1 100 Continue[\s\S]*< HTTP\/1\.1 200 OK/);
+  expect(JSON.parse(stdout)).toMatchObject({ status: "success", imageName: "x/large:1" });
 });
 
 /** A request of today's faas-cli: context first, the config last. */

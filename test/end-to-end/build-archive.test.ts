@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { archive, type Member } from "../contexts/archives.ts";
+import { archive, type Member, memberBytes } from "../contexts/archives.ts";
 import { createInstallation, type Installation, type Serving } from "./serving.ts";
 
 /* What BuildKit sees of archives as people and others make them. */
@@ -69,6 +69,26 @@ test("T25 a .dockerignore that is a link out of the archive is a link like any o
   expect(built).toMatchObject({ status: "success", error: "" });
 });
 
+test.for<[string, string, object]>([
+  ["T25 a link to a file of the archive is built as that file", "real/Dockerfile", { status: "success" }],
+  ["T25 a link out of the archive leads nowhere", "/etc/passwd", { status: expect.stringMatching(/^failure: /) }],
+  [
+    "T25 a link above the archive leads nowhere",
+    "../../../etc/passwd",
+    { status: expect.stringMatching(/^failure: /) },
+  ],
+])("a Dockerfile that is %s", async ([, link, expected]) => {
+  const built = await build(
+    archive(
+      { name: "com.openfaas.docker.config", body: config },
+      { name: "context/real/Dockerfile", body: "FROM busybox\nRUN true\n" },
+      { name: "context/Dockerfile", type: "2", link },
+    ),
+  );
+  expect(built).toMatchObject(expected);
+  expect(JSON.stringify(built)).not.toContain("root:");
+});
+
 const long = `${"long/".repeat(30)}${"n".repeat(120)}`;
 
 test.for(["v7", "ustar", "gnu", "oldgnu", "posix"])(
@@ -92,4 +112,24 @@ test.for<[string, (bytes: Buffer) => Buffer]>([
   const whole = archiveWith("test -e last", { name: "context/last" });
   const pieces = [whole.subarray(0, 700), whole.subarray(700, 2000), whole.subarray(2000)].map(pack);
   expect(await build(Buffer.concat(pieces))).toMatchObject({ status: "success" });
+});
+
+test("T19 an archive of 100 000 files is built, and the server needs no more memory for it than it may", async () => {
+  const count = 100_000;
+  const files = Array.from({ length: count }, (_, at) =>
+    memberBytes({ name: `context/${at % 100}/${at}`, body: String(at) }),
+  );
+  const check = `test "$(find . -type f | wc -l)" = ${count + 1} && grep -qx 99999 99/99999`;
+  const dockerfile = `FROM busybox\nRUN --mount=type=bind,target=/all cd /all && ${check}\n`;
+  const rest = archive(
+    { name: "com.openfaas.docker.config", body: config },
+    { name: "context/Dockerfile", body: dockerfile },
+  );
+  await using alone = await createInstallation();
+  const { address, process: server } = await alone.start();
+  const body = new Uint8Array(Buffer.concat([...files, rest]));
+  const answer = await fetch(`${address}/build`, { method: "POST", body });
+  expect(await answer.json()).toMatchObject({ status: "success", error: "" });
+  const status = await readFile(`/proc/${server.pid}/status`, "utf8");
+  expect(Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024).toBeLessThan(180);
 });

@@ -21,9 +21,9 @@ describe("the config of a build", () => {
     ["keys in any case", '{"IMAGE":"r/x","BUILDARGS":{"a":"b"},"SkipPUSH":false}', { buildArgs: { a: "b" } }],
     ["image before ref", '{"image":"r/x","ref":"other"}', {}],
     ["ref where image is empty", '{"image":"","ref":"r/x"}', {}],
-    ["the last of several spellings", '{"ref":"a","Ref":"b","REF":"r/x"}', {}],
-    ["the last of a key that stands on both sides of another", '{"ref":"a","Ref":"b","ref":"r/x"}', {}],
-    ["text that looks like structure", '{ "ref" : "r/x" , "x" : ["},{\\"ref\\":1", {"ref":"y,z"}] }', {}],
+    ["T22 the last of several spellings", '{"ref":"a","Ref":"b","REF":"r/x"}', {}],
+    ["T22 the last of a key that stands on both sides of another", '{"ref":"a","Ref":"b","ref":"r/x"}', {}],
+    ["T22 text that looks like structure", '{ "ref" : "r/x" , "x" : ["},{\\"ref\\":1", {"ref":"y,z"}] }', {}],
     ["null as nothing", '{"ref":"r/x","Ref":null,"buildArgs":null,"platforms":null,"skipPush":null}', {}],
     ["null as an empty argument", '{"ref":"r/x","buildArgs":{"a":null}}', { buildArgs: { a: "" } }],
     ["a name in capitals", '{"ref":"R/X:Latest"}', { image: "R/X:Latest", pushName: "r/x:latest" }],
@@ -136,7 +136,7 @@ describe("the config of a build", () => {
       '{"ref":"x","skipPush":"yes"}',
       "json: cannot unmarshal string into Go struct field buildConfig.skipPush of type bool",
     ],
-  ])("refuses %s", ([text, message]) => {
+  ])("T22 refuses %s", ([text, message]) => {
     const fault = expect.objectContaining({ code: "body_invalid", message: expect.stringContaining(message) });
     expect(() => parseBuildConfig(text)).toThrow(fault);
   });
