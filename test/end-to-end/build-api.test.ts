@@ -129,3 +129,11 @@ test("the newest form is built when its signature holds, streamed, and ends with
 test("a server without a payload secret says loudly that anyone can build", () => {
   expect(serving.log.some(({ msg }) => /ANYONE/.test(String(msg)))).toBe(true);
 });
+
+test("GET /metrics counts what was built and what was refused above", async () => {
+  const text = await (await fetch(`${serving.address}/metrics`)).text();
+  for (const result of ["success", "failed", "refused"]) {
+    expect(text).toMatch(new RegExp(`^of_builder_build_request_seconds_count\\{result="${result}"\\} [1-9]`, "m"));
+  }
+  expect(text).toMatch(/^of_builder_build_requests 0$/m);
+});
