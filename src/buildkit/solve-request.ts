@@ -34,6 +34,8 @@ export interface BuildRequest {
   readonly hosts?: Readonly<Record<string, string>>;
   /** RUN's network; the daemon's choice where absent. */
   readonly network?: "none" | "host";
+  /** Whose folders RUN --mount=type=cache sees, in place of those that nobody owns. Without "/", so that no id leads out. */
+  readonly cacheNamespace?: string;
   /** Unix seconds that the image gets for its time of creation; with `rewriteTimestamp` its files get none later. */
   readonly sourceDateEpoch?: number;
   /** Stable name of the context's owner: builds with the same one upload only what changed. */
@@ -110,10 +112,11 @@ function frontendAttrs(request: BuildRequest): Record<string, string> {
 }
 
 function namedAttrs(request: BuildRequest): Record<string, string> {
-  const { sourceDateEpoch, buildArgs = {}, labels = {}, namedContexts = {} } = request;
+  const { sourceDateEpoch, cacheNamespace, buildArgs = {}, labels = {}, namedContexts = {} } = request;
   const attrs: Record<string, string> = {};
   if (sourceDateEpoch !== undefined) attrs["build-arg:SOURCE_DATE_EPOCH"] = String(Math.trunc(sourceDateEpoch));
   for (const [name, value] of Object.entries(buildArgs)) attrs[`build-arg:${name}`] = value;
+  if (cacheNamespace !== undefined) attrs["build-arg:BUILDKIT_CACHE_MOUNT_NS"] = cacheNamespace;
   for (const [name, value] of Object.entries(labels)) attrs[`label:${name}`] = value;
   for (const [name, context] of Object.entries(namedContexts))
     attrs[`context:${name}`] = typeof context === "string" ? context : `local:${localNameOf(name)}`;

@@ -52,3 +52,12 @@ export interface PullRequest {
 export function lineOf({ ref, branch }: Pick<Push, "ref" | "branch">): string {
   return ref.startsWith("refs/heads/") ? branch : ref.replace("refs/", "refs:");
 }
+
+/**
+ * Whose folders `RUN --mount=type=cache` sees in a push's builds: those of its owner. Whoever wrote a fork's commits may
+ * neither read there nor leave anything. What it is called holds no "/", nor does an owner's login hold a blank.
+ */
+export function cacheNamespaceOf({ owner, repository, pullRequest }: Push): string {
+  const own = owner.toLowerCase();
+  return pullRequest?.fork ? `fork ${own} ${repository.toLowerCase()} ${pullRequest.number}` : own;
+}

@@ -40,6 +40,8 @@ export interface ImageRequest {
   readonly name?: string;
   /** Whose build it is, where owners take turns. */
   readonly owner?: string;
+  /** Whose folders RUN --mount=type=cache sees. */
+  readonly cacheNamespace?: string;
   /** Files of secrets by id, as the stack names them. Only whoever owns this machine may have them read. */
   readonly secretFiles?: Readonly<Record<string, string>>;
   /** Unix seconds of the commit that is built. */

@@ -2,7 +2,7 @@ import { BuilderError, type Fault, type Location, messageOf } from "../errors.ts
 import type { BuildEvent } from "../model/build-event.ts";
 import { joinExcerpts } from "../model/faults.ts";
 import type { Outcome, PushOutcome } from "../model/outcome.ts";
-import type { Push } from "../model/push.ts";
+import { cacheNamespaceOf, type Push } from "../model/push.ts";
 import { type BuildHands, buildFunction, repositoryPath } from "./build-function.ts";
 import { type BuildLines, createNoteTaker } from "./build-notes.ts";
 import { templateSource } from "./find-template.ts";
@@ -162,7 +162,8 @@ async function buildAndRemember(
     { limitMs: hands.stepLimitMs, what: "fetching the commit", signal },
     (options) => openTrees(work, hands, options.signal),
   );
-  const build: BuildHands["build"] = (request, options) => hands.build({ ...request, owner: push.owner }, options);
+  const whose = { owner: push.owner, cacheNamespace: cacheNamespaceOf(push) };
+  const build: BuildHands["build"] = (request, options) => hands.build({ ...request, ...whose }, options);
   const { digest } = await buildFunction(
     planned,
     { tree, ...(templates && { templates }), hands: { ...hands, build } },

@@ -110,6 +110,18 @@ test("a local folder keeps several caches by their tags, and nothing half", asyn
   expect(await blobs.size((await blobs.resolve("latest")) ?? "")).toBeGreaterThan(0);
 });
 
+test("D5 whose cache mounts a build sees is no part of its image", async () => {
+  const dockerfile = `FROM busybox\nRUN --mount=type=cache,target=/c echo ${randomUUID()} > /w\n`;
+  const build = async (own: { cacheNamespace?: string }) => {
+    const made = { ...image("namespaced"), rewriteTimestamp: true };
+    const request = { context: createMemoryContext({ Dockerfile: dockerfile }), image: made, sourceDateEpoch: 1 };
+    return (await buildOnce({ ...request, ...own })).result?.digest;
+  };
+  const digest = await build({});
+  expect(digest).toMatch(/^sha256:/);
+  expect(await build({ cacheNamespace: "alice" })).toBe(digest);
+});
+
 test("a cache of type s3 is asked for where its attributes say", async () => {
   const asked: string[] = [];
   const server = createServer((request, response) => {
