@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { ask, eventually } from "../database/scratch.ts";
 import { createInstallation, digestOf, type Installation, owner, type Serving, stackOf } from "./serving.ts";
@@ -156,6 +157,65 @@ test("a rolling restart of server and workers under pushes loses nothing, and bu
     expect(await digestOf(`alice/${name}-one`, `1-main-${sha.slice(0, 7)}`)).toBe(row?.digest);
   }
   await Promise.all([one.end("SIGTERM"), two.end("SIGTERM")]);
+});
+
+test("two servers that are restarted in turn, with less time to stop than a build takes, lose nothing", async () => {
+  await using pair = await createInstallation({ docker_mirror: inject("registry"), drain_limit: "300ms" });
+  const look = (sql: string, values: unknown[] = []) => ask(pair.settings.DATABASE_URL ?? "", sql, values);
+  const start = (name: string) => {
+    pair.settings.data_path = join(pair.folder, name);
+    return pair.start();
+  };
+  const servers = { one: await start("one"), two: await start("two") };
+  const shas = new Map<string, string>();
+  const push = async (name: string, serving: Serving) => {
+    const files = stackOf({ quick: stamped, long: `${stamped}RUN sleep 4\n` });
+    const { sha } = await pair.github.createRepository(owner, name, {
+      files: { ...files, [name]: "" },
+      branch: "main",
+    });
+    shas.set(name, sha);
+    expect((await pair.push(serving, { name, sha, branch: "main" })).status).toBe(202);
+    return eventually(async () => {
+      const [row] = await look(
+        `select executor_id as executor from push join dbos.workflow_status on workflow_uuid = push.id || '/long'
+        where sha = $1 and status = 'PENDING'`,
+        [sha],
+      );
+      return row?.executor as string | undefined;
+    });
+  };
+  const builders: string[] = [];
+  for (const [round, name] of (["one", "two", "one"] as const).entries()) {
+    const other = name === "one" ? "two" : "one";
+    builders.push(await push(`pair-${round}-a`, servers[name]), await push(`pair-${round}-b`, servers[other]));
+    // It leaves amid what it builds, if it builds; the other one takes deliveries meanwhile.
+    const leaving = servers[name].end("SIGTERM");
+    builders.push(await push(`pair-${round}-c`, servers[other]));
+    expect(await leaving).toBe(0);
+    servers[name] = await start(name);
+  }
+  for (const sha of shas.values()) {
+    const states = Object.values(await pair.ended(sha)).map((text) => text.split(":")[0]);
+    expect(states).toEqual(["success", "success", "success"]);
+  }
+  expect(new Set(builders).size).toBeGreaterThan(1);
+  const runs = await look("select state, count(*)::integer as runs from push group by state");
+  expect(runs).toEqual([{ state: "success", runs: shas.size }]);
+  // A build that had ended is remembered, and is the only one; one that was left is built where it went on.
+  const steps = await look(
+    `select workflow_uuid as id, count(*)::integer as builds from dbos.operation_outputs
+    where function_name like 'build%' and error is null group by 1`,
+  );
+  expect(steps.map(({ builds }) => builds)).toEqual(Array(2 * shas.size).fill(1));
+  for (const [name, sha] of shas) {
+    for (const row of await look(
+      "select function, digest from push_function join push on id = push_id where sha = $1",
+      [sha],
+    )) {
+      expect(await digestOf(`alice/${name}-${row.function}`, `1-main-${sha.slice(0, 7)}`)).toBe(row.digest);
+    }
+  }
 });
 
 test("a branch under constant pushes finishes one build, and its image only moves forward", async () => {
