@@ -124,6 +124,21 @@ test("W9 the same delivery twice is built once", async () => {
   expect(github.statuses.all.filter((status) => status.sha === sha)).toHaveLength(told);
 });
 
+test("W9 what GitHub delivers once more is built where it had failed to deliver it, and once", async () => {
+  await using installation = await createInstallation();
+  const { github } = installation;
+  const { sha } = await github.createRepository(owner, "fns", { files: stackOf({ one: stamped }), branch: "main" });
+  const guid = "72d3162e-cc78-11e3-81ab-4c9367dc0958";
+  expect(await github.hook.send(github.pushPayload({ owner, name: "fns", sha, branch: "main" }), { guid })).toBe(502);
+  github.hook.url = `${(await installation.start()).address}/github-event`;
+  const [failed] = github.hook.noted;
+  if (!failed) return expect.unreachable();
+  expect([await github.hook.redeliver(failed), await github.hook.redeliver(failed)]).toEqual([202, 202]);
+  expect((await installation.ended(sha)).one).toMatch(/^success: /);
+  const runs = await ask(installation.settings.DATABASE_URL ?? "", "select id, state from push");
+  expect(runs).toEqual([{ id: guid, state: "success" }]);
+});
+
 test("a server that is asked to stop lets the build end, is not ready meanwhile, and leaves with 0", async () => {
   await using installation = await createInstallation();
   const { github } = installation;
