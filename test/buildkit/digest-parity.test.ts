@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import type { ImageOptions } from "../../src/buildkit/exporters.ts";
-import type { BuildRequest } from "../../src/buildkit/solve-request.ts";
 import { createDirectoryContext } from "../../src/contexts/directory.ts";
 import { findProgram } from "../../src/parts/find-program.ts";
 import { createRandom } from "../random.ts";
 import { buildOnce } from "./one-build.ts";
+import { drawImage, drawnStages, drawOptions, type Options } from "./random-options.ts";
 import { drawPatterns, drawTree, type Node, type Tree, writeTree } from "./random-tree.ts";
 
 const run = promisify(execFile);
@@ -25,11 +25,6 @@ interface Case {
   readonly options?: Options;
   readonly image?: ImageOptions;
 }
-
-type Options = Pick<
-  BuildRequest,
-  "dockerfile" | "buildArgs" | "labels" | "target" | "platforms" | "ulimits" | "shmBytes" | "hosts" | "network"
->;
 
 function file(content: string, mode = 0o644): Node {
   return { kind: "file", content, mode };
@@ -191,11 +186,18 @@ describe("the image that buildctl pushes is made, to its digest, of", () => {
 const firstSeed = randomInt(2 ** 31);
 
 describe("and of what a generator draws", () => {
-  test.concurrent.for(Array.from({ length: 8 }, (_, at) => firstSeed + at))("from seed %i", async (seed) => {
-    const random = createRandom(seed);
-    const tree = drawTree(random, 40);
-    await expectParity({ what: `seed ${seed}`, tree, ignore: drawPatterns(random, tree) });
-  });
+  test.concurrent.for(Array.from({ length: 8 }, (_, at) => firstSeed + at))(
+    "from seed %i",
+    async (seed, { onTestFailed }) => {
+      const random = createRandom(seed);
+      const tree = drawTree(random, 40);
+      const ignore = drawPatterns(random, tree);
+      const { options, image } = { options: drawOptions(random), image: drawImage(random) };
+      // A failure tells the seed in its title and, here, what it stands for.
+      onTestFailed(() => console.error(JSON.stringify({ seed, options, image, ignore })));
+      await expectParity({ what: `seed ${seed}`, tree, dockerfile: drawnStages, ignore, options, image });
+    },
+  );
 });
 
 async function expectParity({
@@ -260,6 +262,7 @@ function peerOutput(name: string, image: ImageOptions): string {
   const attrs = {
     compression: image.compression,
     "compression-level": image.compressionLevel,
+    "force-compression": image.forceCompression,
     "oci-mediatypes": image.ociMediaTypes,
     "rewrite-timestamp": image.rewriteTimestamp,
   };
