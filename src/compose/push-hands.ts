@@ -170,10 +170,11 @@ function isPublicName(host: string): boolean {
 }
 
 /** Links of a checkout may lead anywhere inside of it, and nowhere else. */
-function ownedTree({ folder, committedAt, sha, ...checkout }: Checkout): OwnedTree {
+function ownedTree({ folder, committedAt, message, sha, ...checkout }: Checkout): OwnedTree {
   return {
     folder,
     committedAt,
+    message,
     commit: sha,
     context: createDirectoryContext(folder, { within: folder, links: "resolve" }),
     // Kept for the next push of the repository, for which git writes anew what differs.

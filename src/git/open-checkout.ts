@@ -25,6 +25,7 @@ export interface Checkout extends AsyncDisposable {
   readonly sha: string;
   /** Unix seconds. */
   readonly committedAt: number;
+  readonly message: string;
 }
 
 /** What all checkouts of one kind have in common. */
@@ -100,7 +101,8 @@ async function openFrom(mirror: Mirror | undefined, task: Task): Promise<Checkou
     await removeDotGit(repository, { keepIndex: world.spares !== undefined });
     world.log.info({ url: fetch.url.href, sha }, "checked out");
     const leave = leaving(repository, written, task);
-    return { folder: repository.tree, sha, committedAt: written.committedAt, [Symbol.asyncDispose]: leave };
+    const { committedAt, message } = written;
+    return { folder: repository.tree, sha, committedAt, message, [Symbol.asyncDispose]: leave };
   });
 }
 

@@ -183,7 +183,13 @@ async function revParse(git: SimpleGit, name: string): Promise<string> {
 export interface WrittenTree extends Omit<SpareTree, "root"> {
   /** Unix seconds of the commit. */
   readonly committedAt: number;
+  /** What its author says of it; of a very long one the beginning. */
+  readonly message: string;
 }
+
+/** A message may be as large as a repository: git itself is told to cut it, and counts no character without a width. */
+const maxMessage = 10_000;
+const commitFormat = `--format=%ct%n%<(${maxMessage},trunc)%B`;
 
 /**
  * Writes the files of a commit that is here, once its tree is found to be within its bounds.
@@ -192,10 +198,11 @@ export interface WrittenTree extends Omit<SpareTree, "root"> {
 export async function writeTree(repository: Repository, sha: string): Promise<WrittenTree> {
   const { git, limits, spare } = repository;
   const found = checkTree(await listTree(git, sha, limits), limits);
-  const committedAt = Number(await git.raw(["show", "-s", "--no-show-signature", "--format=%ct", sha]));
+  const told = await git.raw(["show", "-s", "--no-show-signature", commitFormat, sha]);
+  const [seconds = "", ...message] = told.trimEnd().split("\n");
   if (spare && spare.attributes !== found.attributes) await emptyTree(repository);
   await git.raw(["checkout", "--quiet", "--detach", "--force", sha]);
-  return { ...found, committedAt };
+  return { ...found, committedAt: Number(seconds), message: message.join("\n").slice(0, maxMessage) };
 }
 
 async function emptyTree({ tree }: Repository): Promise<void> {

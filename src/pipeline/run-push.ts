@@ -1,4 +1,5 @@
 import { BuilderError } from "../errors.ts";
+import { skipMarkOf } from "../model/build-policy.ts";
 import type { Outcome, PushOutcome } from "../model/outcome.ts";
 import type { Push } from "../model/push.ts";
 import { type Report, remarksOf, stackContext } from "../model/report.ts";
@@ -43,9 +44,9 @@ export async function runPush(work: PushWork, steps: Steps, hands: PushHands): P
     hands.log.ended(push, outcome);
     return outcome;
   };
-  if (skip !== undefined) {
-    return end({ state: "ignored", description: skip, functions: [] }, { state: approvable ? "approval" : "skipped" });
-  }
+  const endSkipped = (reason: string) =>
+    end({ state: "ignored", description: reason, functions: [] }, { state: approvable ? "approval" : "skipped" });
+  if (skip !== undefined) return endSkipped(skip);
 
   const description = `${push.owner.toLowerCase()}-${push.repository} stack deploy is in progress`;
   await tell({ context: stackContext, state: "running", description }, reporting);
@@ -53,6 +54,7 @@ export async function runPush(work: PushWork, steps: Steps, hands: PushHands): P
   try {
     const begun = await planPush(work, { steps, hands, reporting });
     if ("supersededBy" in begun) return await end(supersededOutcome(begun.supersededBy.sha));
+    if ("skip" in begun) return await endSkipped(begun.skip);
     const { plan, ...standing } = begun;
     const known = await findInPush(work, plan, { steps, hands });
     const found = new Map(known.map((each) => [each.name, each]));
@@ -73,7 +75,12 @@ export async function runPush(work: PushWork, steps: Steps, hands: PushHands): P
   }
 }
 
-type Begun = Superseded | (Current & { readonly plan: Plan });
+type Begun = Superseded | Skipped | (Current & { readonly plan: Plan });
+
+/** What its author wants not to be built. */
+interface Skipped {
+  readonly skip: string;
+}
 
 /** While the stack is fetched and read, GitHub is asked whether it is still wanted: nobody waits for that. */
 async function planPush(
@@ -91,14 +98,18 @@ async function planPush(
       if (standing.status === "rejected") throw standing.reason;
       if ("supersededBy" in standing.value) return standing.value;
       if (plan.status === "rejected") throw plan.reason;
+      if ("skip" in plan.value) return plan.value;
       await hands.runs.plan(push, plan.value.functions);
       return { ...standing.value, plan: plan.value };
     },
   );
 }
 
-async function readPlan({ push, only }: PushWork, hands: PushHands, signal: AbortSignal): Promise<Plan> {
+async function readPlan({ push, only }: PushWork, hands: PushHands, signal: AbortSignal): Promise<Plan | Skipped> {
   const tree = await hands.trees.ofPush(push, { signal });
+  // The event of a pull request does not say what its commits do.
+  const mark = push.kind === "pull_request" ? skipMarkOf(tree.message ?? "") : undefined;
+  if (mark !== undefined) return { skip: `skipping build: the commit says ${mark}` };
   const openTemplates = (source: string) => hands.trees.ofTemplates(push, source, { signal });
   const plan = await planStack(tree, { ...hands.rulesFor(push), openTemplates });
   checkContexts(plan.functions);

@@ -10,4 +10,6 @@ export interface Tree {
   readonly commit?: string;
   /** Unix seconds of that commit. */
   readonly committedAt?: number;
+  /** What its author says of it. */
+  readonly message?: string;
 }

@@ -20,6 +20,20 @@ async function processesIn(folder: string): Promise<readonly string[]> {
   return places.filter((place) => place.startsWith(folder));
 }
 
+test("what a commit's author says of it comes with its files, and of a very long word the beginning", async () => {
+  const { git } = await gitScene();
+  const name = uniqueName();
+  const { cloneUrl } = await github.createRepository("o", name);
+  const said = async (message: string) => {
+    const sha = await github.commit("o", name, { files: { [message.length]: "" }, message });
+    await using checkout = await git.checkout({ url: cloneUrl, sha }, { signal });
+    return checkout.message;
+  };
+  expect(await said("ä subject\n\na body\n\nskip-checks: true\n")).toBe("ä subject\n\na body\n\nskip-checks: true");
+  const long = await said(`long\n\n${"x".repeat(1_000_000)}`);
+  expect([long.slice(0, 8), long.length <= 10_000]).toEqual(["long\n\nxx", true]);
+});
+
 test("exactly the pushed commit is checked out, and the folder removes itself", async () => {
   const { git, temporaryFolder } = await gitScene();
   const name = uniqueName();

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { BuilderError } from "../../src/errors.ts";
+import type { Push } from "../../src/model/push.ts";
 import { runPush } from "../../src/pipeline/run-push.ts";
 import { StoryMoved } from "../../src/pipeline/steps.ts";
 import { buildBroken, buildkitDown, push, recordingHands, rememberingSteps, twoFunctions } from "./story.ts";
@@ -90,6 +91,21 @@ test("what stays down ends as an error with what to do", async () => {
   const outcome = await tell(recorded);
   expect(outcome).toMatchObject({ state: "error" });
   expect(outcome.functions[0]).toMatchObject({ state: "error", fix: "Start buildkitd, or correct buildkit_url." });
+});
+
+test("a pull request whose commit says so is not built, until a person asks for it", async () => {
+  const recorded = recordingHands(twoFunctions);
+  const ofPush: typeof recorded.hands.trees.ofPush = async (...given) => ({
+    ...(await recorded.hands.trees.ofPush(...given)),
+    message: "only words\n\n[skip ci]\n",
+  });
+  const hands = { ...recorded.hands, trees: { ...recorded.hands.trees, ofPush } };
+  const told = (kind: Push["kind"]) => runPush({ push: { ...push, kind } }, rememberingSteps(hands), hands);
+  const description = "skipping build: the commit says [skip ci]";
+  expect(await told("pull_request")).toEqual({ state: "ignored", description, functions: [] });
+  expect(recorded.reports.at(-1)).toMatchObject({ context: "stack-deploy", state: "skipped", description });
+  expect(recorded.built).toEqual([]);
+  expect(await told("rebuild")).toMatchObject({ state: "success" });
 });
 
 test("of more functions than twenty only those that failed are shown, and none that was cancelled", async () => {
