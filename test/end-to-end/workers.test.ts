@@ -93,6 +93,44 @@ test("what a killed worker was at, another one finishes; what was built is not b
   expect(await second.end("SIGTERM")).toBe(0);
 });
 
+test("a living worker takes up what a killed one was at long before its own build of a minute ends", async () => {
+  await using pair = await createInstallation({
+    worker: "false",
+    docker_mirror: inject("registry"),
+    max_inflight: "2",
+    // Functions wait in a queue of their own then, in which each worker has as many places as it may build at once.
+    owner_concurrency: "9",
+  });
+  const endless = "FROM busybox\nRUN cat /proc/sys/kernel/random/uuid && sleep 60\n";
+  const serving = await pair.start();
+  const push = async (name: string, dockerfiles: Readonly<Record<string, string>>) => {
+    const files = { ...stackOf(dockerfiles), [name]: "" };
+    const { sha } = await pair.github.createRepository(owner, name, { files, branch: "main" });
+    await pair.push(serving, { name, sha, branch: "main" });
+  };
+  const tellers = `
+    select executor_id as executor, repository from push_function work join push on push.id = push_id
+    join dbos.workflow_status story on workflow_uuid = push_id || '/' || function
+    where work.state = 'running' and status = 'PENDING' order by repository`;
+  const running = async (repositories: string) => {
+    const found = await ask(pair.settings.DATABASE_URL ?? "", tellers);
+    return found.map(({ repository }) => repository).join(" ") === repositories && found;
+  };
+  const first = await pair.startWorker();
+  await push("killed", { one: endless, two: endless });
+  const [dead] = await eventually(() => running("killed killed"));
+  await pair.startWorker();
+  await push("living", { one: endless });
+  const [, , heir] = await eventually(() => running("killed killed living"));
+  await first.end("SIGKILL");
+  // It has two places, and one build that it began before the other one died.
+  const both = await eventually(async () => {
+    const found = await running("killed living");
+    return found && new Set([...found, heir].map((one) => one?.executor)).size === 1 && found;
+  });
+  expect(both.map(({ executor }) => executor)).not.toContain(dead?.executor);
+});
+
 test("workers find what was pushed, and do what was asked for, while no server runs", async () => {
   const { sha } = await create("serverless", stackOf({ one: stamped }));
   installation.settings.sweep_interval = "200ms";
