@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/database.ts";
 import {
@@ -15,14 +14,15 @@ import type { GithubApp } from "../github/app.ts";
 import { readEvent } from "../github/webhook.ts";
 import type { Log } from "../log.ts";
 import type { BranchHead } from "../model/branch-head.ts";
-import { branchesText, environmentOf, skipMarkOf } from "../model/build-policy.ts";
-import type { Decision } from "../model/delivery.ts";
 import type { NotedDelivery } from "../model/noted-delivery.ts";
 import type { Push } from "../model/push.ts";
 import { runEvery } from "../pipeline/every.ts";
 import { type BuiltBranch, type PollHands, pollHeads } from "../pipeline/poll-heads.ts";
+import { pollRepositories } from "../pipeline/poll-repositories.ts";
 import { type SweepHands, sweep } from "../pipeline/sweep.ts";
+import { ofHead, storeFound } from "./found-push.ts";
 import type { Intake } from "./intake.ts";
+import { createRepositoryPollHands } from "./watched-repositories.ts";
 
 interface FindingHands {
   readonly app: GithubApp;
@@ -52,7 +52,10 @@ export function startFinding(config: Config, hands: FindingHands): AsyncDisposab
     stack.use(runEvery(intervalMs, work, (error) => log.warn({ reason: messageOf(error) }, `${name} failed`)));
   };
   start("sweep", config.sweepIntervalMs, (options) => sweep(createSweepHands(hands), options));
-  start("poll", config.pollIntervalMs, (options) => pollHeads(createPollHands(hands), options));
+  start("poll", config.pollIntervalMs, async (options) => {
+    const found = await pollHeads(createPollHands(hands), options);
+    return found + (await pollRepositories(createRepositoryPollHands(hands), options));
+  });
   return stack;
 }
 
@@ -80,14 +83,7 @@ function createPollHands({ app, database, intake, log }: FindingHands): PollHand
   return {
     branches: () => readBuiltBranches(database),
     readHead: ({ push, etag }, options) => app.facts.branchHead(push, { branch: push.branch, etag }, options),
-    async ingest(built, head) {
-      const push = foundPush(built, head);
-      const { owner, repository, delivery: guid } = push;
-      const decision = await decideFound(push, head, intake);
-      const body = Buffer.from(JSON.stringify({ ref: push.ref, before: built.push.sha, after: head.sha }));
-      const about = { guid, event: "push", action: undefined, owner, repository };
-      await intake.store({ ...about, decision }, body, { source: "poll", answer: "" });
-    },
+    ingest: (built, head) => storeFound(foundPush(built, head), head, intake),
     storeHead: ({ push }, head) => storeHead(database, push, head),
     onFault({ push }, error) {
       const branch = `${push.owner}/${push.repository}@${push.branch}`;
@@ -96,38 +92,7 @@ function createPollHands({ app, database, intake, log }: FindingHands): PollHand
   };
 }
 
-/** The policy counts as for any push; what its commits changed is not known, so that it is built. */
-async function decideFound(push: Push, head: BranchHead, { rules }: Intake): Promise<Decision> {
-  const { policy, customers } = rules;
-  if (customers && !(await customers(push.owner))) {
-    return { kind: "ignored", reason: `Customer: "${push.owner}" not found in customers ACL` };
-  }
-  // Which branch is the default one is not known here: one that was built before may be it.
-  const environment = environmentOf(push.branch, policy, push.branch);
-  const mark = skipMarkOf(head.message);
-  const found = { ...push, environment: environment ?? "" };
-  if (environment === undefined) {
-    const skip = `skipping build for: ${push.ref} branch, ${branchesText(policy, "")}`;
-    return { kind: "push", push: found, skip };
-  }
-  if (mark !== undefined) return { kind: "push", push: found, skip: `skipping build: the commit says ${mark}` };
-  return { kind: "push", push: found };
-}
-
 /** Two that find the same head after the same run mean one push. */
 function foundPush({ push: { delivery, sha, pullRequest: _, ...push } }: BuiltBranch, head: BranchHead): Push {
-  const name = createHash("sha256")
-    .update(JSON.stringify([delivery, head.sha]))
-    .digest("hex");
-  return {
-    ...push,
-    delivery: name.slice(0, 32).replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-"),
-    kind: "push",
-    before: sha,
-    sha: head.sha,
-    forced: false,
-    pushedAt: head.seenAt,
-    found: true,
-    committedAt: head.committedAt,
-  };
+  return { ...push, ...ofHead(head, [delivery]), kind: "push", before: sha };
 }

@@ -69,7 +69,7 @@ export async function readBuiltBranches(
       private: is_private ?? push.private,
       installationId: installation_id,
     },
-    etag: etag ?? undefined,
+    etag: etag || undefined,
   }));
 }
 

@@ -1,5 +1,5 @@
 import type { Octokit } from "@octokit/rest";
-import type { BranchHead } from "../model/branch-head.ts";
+import type { Branches, BranchHead } from "../model/branch-head.ts";
 import type { Place } from "../model/place.ts";
 import { isRequestError, isUnauthorized, speaking } from "./github-error.ts";
 import type { InstallationTokens, TokenScope } from "./installation-tokens.ts";
@@ -19,6 +19,17 @@ export interface RepositoryFacts {
     asked: { branch: string; etag: string | undefined },
     options: { signal: AbortSignal },
   ): Promise<BranchHead | "same" | undefined>;
+  /**
+   * The branches, the first 300 by name; "same" where all are what they were when GitHub gave the ETag; undefined where
+   * there is no such repository.
+   */
+  branches(
+    place: Place,
+    asked: { etag: string | undefined },
+    options: { signal: AbortSignal },
+  ): Promise<Branches | "same" | undefined>;
+  /** Name of the default branch; undefined where there is no such repository. */
+  defaultBranch(place: Place, options: { signal: AbortSignal }): Promise<string | undefined>;
   /** The installation of our App that reaches a repository by its name, and is not suspended. */
   installationOf(place: Place, options: { signal: AbortSignal }): Promise<string | undefined>;
 }
@@ -52,6 +63,10 @@ export function createRepositoryFacts(asking: Asking): RepositoryFacts {
       speaking("show a pull request", () => readPullRequest(asking, { place, number, signal })),
     branchHead: (place, asked, { signal }) =>
       speaking("show the head of a branch", () => readHead(asking, { place, ...asked, signal })),
+    branches: (place, { etag }, { signal }) =>
+      speaking("list the branches of a repository", () => readBranches(asking, { place, etag, signal })),
+    defaultBranch: (place, { signal }) =>
+      speaking("show a repository", () => readDefaultBranch(asking, { place, signal })),
     installationOf: (place, { signal }) =>
       speaking("tell where the App is installed", () => readInstallation(asking, { place, signal })),
   };
@@ -98,6 +113,44 @@ async function readHead(
   } catch (error) {
     return statusOf(error) === 304 ? "same" : missing(error);
   }
+}
+
+const perPage = 100;
+const maxPages = 3;
+
+async function readBranches(
+  asking: Asking,
+  { place, etag, signal }: Question & { etag: string | undefined },
+): Promise<Branches | "same" | undefined> {
+  const heads: { name: string; sha: string }[] = [];
+  const conditional = etag === undefined ? {} : { "if-none-match": etag };
+  const readPage = (page: number) =>
+    withToken(asking, { place, permissions: { contents: "read" } }, (headers) =>
+      asking.octokit.request("GET /repos/{owner}/{repo}/branches", {
+        ...{ ...pathOf(place), per_page: perPage, page },
+        ...{ headers: { ...headers, ...conditional }, request: { signal } },
+      }),
+    );
+  try {
+    for (let page = 1; page <= maxPages; page++) {
+      const { data, headers } = await readPage(page);
+      heads.push(...data.map(({ name, commit }) => ({ name, sha: commit.sha })));
+      // The ETag of a page says nothing of the others.
+      if (data.length < perPage) return { heads, ...(page === 1 && headers.etag && { etag: headers.etag }) };
+    }
+    return { heads };
+  } catch (error) {
+    return statusOf(error) === 304 ? "same" : missing(error);
+  }
+}
+
+async function readDefaultBranch(asking: Asking, { place, signal }: Question): Promise<string | undefined> {
+  const answer = await orMissing(
+    withToken(asking, { place, permissions: { metadata: "read" } }, (headers) =>
+      asking.octokit.request("GET /repos/{owner}/{repo}", { ...pathOf(place), headers, request: { signal } }),
+    ),
+  );
+  return answer?.data.default_branch;
 }
 
 async function readInstallation({ asApp }: Asking, { place, signal }: Question): Promise<string | undefined> {

@@ -10,3 +10,10 @@ export interface BranchHead {
   /** Unix seconds by GitHub's clock: when it was the head. */
   readonly seenAt: number;
 }
+
+/** The heads of a repository's branches, as GitHub told them. */
+export interface Branches {
+  readonly heads: readonly { readonly name: string; readonly sha: string }[];
+  /** With it GitHub can be asked whether any has changed; absent where only all of them would tell. */
+  readonly etag?: string;
+}

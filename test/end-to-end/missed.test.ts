@@ -129,6 +129,26 @@ test("a head that has not changed is asked for by the ETag that GitHub gave, ove
   expect(github.calls.filter((call) => call === path).length - asked - (unmodified() - known)).toBeLessThanOrEqual(1);
 });
 
+test("the first push of an installed repository is found, and nothing is built of what was there before", async () => {
+  const { github } = installation;
+  const { sha, id } = await create("installed");
+  await github.commit(owner, "installed", { files: { x: "x" }, branch: "dev" });
+  const told = github.pushPayload({ owner, name: "installed", sha });
+  const repositories_added = [{ id: Number(id), full_name: `${owner}/installed`, private: false }];
+  const added = { action: "added", repositories_added, repositories_removed: [], installation: told.installation };
+  await github.deliver(`${serving.address}/github-event`, added, { event: "installation_repositories" });
+  await eventually(async () => {
+    const [head] = await rows("select 1 from branch_head where repository_id = $1 and branch = 'main'", [id]);
+    return head;
+  });
+  const unbuilt = await github.commit(owner, "installed", { files: { y: "y" }, branch: "dev" });
+  const first = await github.commit(owner, "installed", { files: { z: "z" }, branch: "main" });
+  expect((await installation.ended(first))["stack-deploy"]).toMatch(/^success: /);
+  const runs = await rows("select sha, kind, found from push where repository = 'installed'");
+  expect(runs).toEqual([{ sha: first, kind: "push", found: true }]);
+  expect(runs).not.toContainEqual(expect.objectContaining({ sha: unbuilt }));
+});
+
 test("nothing is swept of before this installation began, if it arrived at another one", async () => {
   await using later = await createInstallation({ sweep_interval: "100ms" });
   const { github } = later;

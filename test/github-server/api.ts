@@ -204,7 +204,8 @@ function showRepository({ values, authorization }: Call, world: World): Answer {
   const repository = repositoryOf(values, world);
   const readable = repository && isReadable(world, repository, { authorization, permission: "metadata" });
   if (!readable) return refusal(404, "Not Found");
-  const example = exampleOf("full-repository-default-response");
+  // GitHub's own example of it, and of what it was forked from, lacks what its description asks for.
+  const { parent: _, source: __, ...example } = exampleOf("full-repository-default-response");
   const { id, name, owner, defaultBranch } = repository;
   const full = {
     ...example,
@@ -212,6 +213,7 @@ function showRepository({ values, authorization }: Call, world: World): Answer {
     name,
     full_name: `${owner}/${name}`,
     owner: { ...(example.owner as object), login: owner },
+    language: null,
     private: repository.private,
     default_branch: defaultBranch,
   };

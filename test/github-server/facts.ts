@@ -1,14 +1,31 @@
+import { createHash } from "node:crypto";
 import { exampleOf } from "./openapi.ts";
 import { type Answer, type Call, isReadable, type Operation, refusal, repositoryOf, type World } from "./operation.ts";
-import { commitOf } from "./repositories.ts";
+import { commitOf, headsOf } from "./repositories.ts";
 
 /** What the API tells of a repository, its people, its branches and its pull requests. */
 export const factOperations: readonly Operation[] = [
+  { method: "GET", path: "/repos/{owner}/{repo}/branches", handle: listBranches },
   { method: "GET", path: "/repos/{owner}/{repo}/branches/{branch}", handle: showBranch },
   { method: "GET", path: "/repos/{owner}/{repo}/collaborators/{username}/permission", handle: showPermission },
   { method: "GET", path: "/repos/{owner}/{repo}/pulls/{pull_number}", handle: showPull },
   { method: "GET", path: "/repos/{owner}/{repo}/installation", handle: showInstallation },
 ];
+
+/** By name, page by page; with an ETag, as each of them has. */
+async function listBranches({ values, authorization, headers, query }: Call, world: World): Promise<Answer> {
+  const repository = repositoryOf(values, world);
+  const readable = repository && isReadable(world, repository, { authorization, permission: "contents" });
+  if (!readable) return refusal(404, "Not Found");
+  const perPage = Math.min(Number(query.get("per_page") ?? 30), 100);
+  const start = (Number(query.get("page") ?? 1) - 1) * perPage;
+  const heads = (await headsOf(repository.folder)).slice(start, start + perPage);
+  const etag = `W/"${createHash("sha256").update(JSON.stringify(heads)).digest("hex")}"`;
+  if (headers["if-none-match"] === etag) return { status: 304, body: undefined, headers: { etag } };
+  const url = "https://api.github.com/commits/x";
+  const body = heads.map(({ name, sha }) => ({ name, commit: { sha, url }, protected: false }));
+  return { status: 200, body, headers: { etag } };
+}
 
 /** With an ETag, which a caller may ask by whether anything has changed. */
 async function showBranch({ values, authorization, headers }: Call, world: World): Promise<Answer> {

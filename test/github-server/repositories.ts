@@ -50,6 +50,15 @@ export async function commitOf(
   return sha === "" ? undefined : { sha, time: Number(time), message };
 }
 
+/** The branches of a repository by name, with the commits that they stand for. */
+export async function headsOf(folder: string): Promise<readonly { name: string; sha: string }[]> {
+  const lines = await git(folder, ["for-each-ref", "--format=%(objectname) %(refname:strip=2)", "refs/heads"]);
+  return lines
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => ({ sha: line.slice(0, line.indexOf(" ")), name: line.slice(line.indexOf(" ") + 1) }));
+}
+
 /** Lets a ref name a commit. */
 export async function setRef(folder: string, { ref, sha }: { ref: string; sha: string }): Promise<void> {
   await git(folder, ["update-ref", ref, sha]);
