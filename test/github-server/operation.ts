@@ -35,6 +35,8 @@ export interface World {
   readonly installations: Installations;
   readonly auth: ReturnType<typeof createAppAuth>;
   readonly repositories: Map<string, StoredRepository>;
+  /** Some may be in the making at once. */
+  nextRepositoryId: number;
   readonly statuses: StatusBoard;
   readonly checks: CheckBoard;
   /** Ids of repositories by the `owner/name`, in lower case, that they had before. */

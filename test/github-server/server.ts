@@ -135,6 +135,7 @@ export async function startGithubServer(
     installations,
     auth: createAppAuth({ appId, publicKey: createPublicKey(publicKey) }),
     repositories: new Map(),
+    nextRepositoryId: 186_853_002,
     statuses: createStatusBoard(),
     checks: createCheckBoard(),
     moved: new Map(),
@@ -240,7 +241,7 @@ async function addRepository(
   { owner, name, branch = "master", files = { "README.md": "# new\n" }, ...rest }: RepositoryOptions & PlaceName,
 ): Promise<Repository> {
   const folder = join(root, owner, `${name}.git`);
-  const id = String(186_853_002 + world.repositories.size);
+  const id = String(world.nextRepositoryId++);
   await initRepository(folder, branch);
   const sha = await commitTo(folder, { branch, files, message: "first" });
   const installationId = world.installations.ofAccount(owner).id;
