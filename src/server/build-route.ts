@@ -112,14 +112,16 @@ interface Run {
 }
 
 async function runRequest(request: Request, { hands, take, jobs, answer, signal }: Run): Promise<BuildEnd> {
-  const { log, temporaryFolder, stopping } = hands;
+  const { log, temporaryFolder, stopping, leaving } = hands;
   let image: string | undefined;
+  let isOver = false;
   try {
     stopping?.throwIfAborted();
     await using stack = new AsyncDisposableStack();
     const folder = stack.adopt(await mkdtemp(join(temporaryFolder, "build-")), removeFolder);
     const intake = await take(request, { folder, signal });
     const onEvent = (event: JobEvent) => {
+      if (isOver) return;
       // From the first word on there is a build, if only one that waits.
       if (image === undefined) answer.begin();
       image = intake.config.image;
@@ -127,11 +129,30 @@ async function runRequest(request: Request, { hands, take, jobs, answer, signal 
     };
     log.info({ image: intake.config.image, client: intake.client }, "an archive is to be built");
     stack.move();
-    const { digest } = await jobs.run({ ...intake, folder }, { signal, onEvent });
+    const { digest } = await unlessLeaving(jobs.run({ ...intake, folder }, { signal, onEvent }), leaving);
     log.info({ image: intake.config.image, digest }, "build of an archive succeeded");
     return { state: "success", image: intake.config.image, digest };
   } catch (error) {
     return image === undefined ? { state: "refused", error } : { state: "failed", image, error };
+  } finally {
+    isOver = true;
+  }
+}
+
+/**
+ * Waits for a build. Where the server leaves, its end is not waited for: BuildKit may take its time, and a client that
+ * has not been told until the connection is cut takes that for a success.
+ */
+async function unlessLeaving<T>(build: Promise<T>, leaving: AbortSignal | undefined): Promise<T> {
+  if (!leaving) return await build;
+  const { promise: left, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(leaving.reason);
+  leaving.addEventListener("abort", onAbort, { once: true });
+  if (leaving.aborted) onAbort();
+  try {
+    return await Promise.race([build, left]);
+  } finally {
+    leaving.removeEventListener("abort", onAbort);
   }
 }
 

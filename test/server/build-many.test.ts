@@ -178,14 +178,14 @@ describe("many requests at once", () => {
 
   test("end in one failed record each when the server stops, also for those that wait", async () => {
     const { build, started } = createGates();
-    const stopping = new AbortController();
+    const leaving = new AbortController();
     const queue = createFairQueue({ maxRunning: 1, maxWaiting: 10 });
-    await using server = await serveBuilds({ build, queue, stopping: stopping.signal });
+    await using server = await serveBuilds({ build, queue, leaving: leaving.signal });
     const first = send(server, bodyOf("a"));
     await expect.poll(() => started).toEqual(["r/a"]);
     const second = send(server, bodyOf("b"));
     await expect.poll(second.text).toContain("queue");
-    stopping.abort(new BuilderError("stopping", "of-builder is stopping"));
+    leaving.abort(new BuilderError("stopping", "of-builder is stopping"));
     for (const { whole } of [first, second]) {
       const records = (await whole).text
         .trim()
@@ -194,7 +194,7 @@ describe("many requests at once", () => {
       const ends = records.filter(({ status }) => status !== "in_progress");
       expect(ends).toMatchObject([{ status: "failed", error: "of-builder is stopping" }]);
     }
-    expect(await server.leftovers()).toEqual([]);
+    await expect.poll(() => server.leftovers()).toEqual([]);
   });
 
   test("T26 that only arrive are bounded too: more than allowed are refused before they fill the disk", async () => {

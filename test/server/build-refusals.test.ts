@@ -6,7 +6,7 @@ import { BuilderError } from "../../src/errors.ts";
 import { lingerOnBody } from "../../src/server/build-body.ts";
 import { archive, type Member } from "../contexts/archives.ts";
 import { refused } from "../contexts/refused-members.ts";
-import { type BuildServer, serveBuilds } from "./build-requests.ts";
+import { type BuildServer, post, serveBuilds } from "./build-requests.ts";
 
 /*
  * What POST /build refuses, as a client hears it that keeps its connection: it is told what is wrong, nothing is built
@@ -89,6 +89,27 @@ describe("a server that is stopping", () => {
     const { status, text } = await client.post(good);
     expect([status, JSON.parse(text)]).toMatchObject([500, { status: "unexpected failure: of-builder is stopping" }]);
   });
+});
+
+test("a server that leaves says so at once, though a build takes its time to end, and tells nothing after that", async () => {
+  const leaving = new AbortController();
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  await using server = await serveBuilds({
+    leaving: leaving.signal,
+    async build(_order, { onEvent }) {
+      leaving.abort(new BuilderError("stopping", "of-builder is stopping"));
+      await released;
+      onEvent({ kind: "log", vertex: "x", stream: "stdout", timestamp: 0, text: "too late" });
+    },
+  });
+  const { text } = await post(server, good, { accept: "application/x-ndjson" });
+  const records = text.trim().split("\n");
+  expect(records.map((record) => JSON.parse(record).status)).toEqual(["failed"]);
+  expect(records.at(-1)).toContain('"error":"of-builder is stopping"');
+  // The build has its archive for as long as it runs.
+  expect(await server.leftovers()).toHaveLength(1);
+  release();
+  await expect.poll(() => server.leftovers()).toEqual([]);
 });
 
 describe("a client that only reads when it has written everything", () => {

@@ -156,11 +156,11 @@ describe("the streamed answer of POST /build", () => {
   });
 
   test("ends with a failed record when the server stops", async () => {
-    const stopping = new AbortController();
+    const leaving = new AbortController();
     await using server = await serveBuilds({
-      stopping: stopping.signal,
+      leaving: leaving.signal,
       async build(_order, { signal }) {
-        stopping.abort(new BuilderError("stopping", "of-builder is stopping"));
+        leaving.abort(new BuilderError("stopping", "of-builder is stopping"));
         signal.throwIfAborted();
       },
     });
