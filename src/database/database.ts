@@ -46,14 +46,13 @@ export async function openDatabase(url: string, { log }: { log: Log }): Promise<
     connectionTimeoutMillis: connectLimitMs,
     statement_timeout: statementLimitMs,
     keepAlive: true,
+    // Whoever waits for the connection waits for this, too.
+    onConnect: (client) => client.query(planning),
   });
   const warn = (error: Error) => log.warn({ reason: error.message }, "a connection to the database was lost");
   pool.on("error", warn);
-  pool.on("connect", (client) => {
-    // The pool watches idle connections alone; a lost one in use would end the process.
-    client.on("error", warn);
-    client.query(planning).catch(warn);
-  });
+  // The pool watches idle connections alone; a lost one in use would end the process.
+  pool.on("connect", (client) => client.on("error", warn));
   try {
     await translated(() => migrate(pool));
   } catch (error) {
