@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { delimiter, join } from "node:path";
 import { defineConfig } from "vitest/config";
 
@@ -39,6 +40,8 @@ const door = [
 export default defineConfig({
   test: {
     teardownTimeout: 60_000,
+    // Tests mostly wait for programs: with one file at a time two cores were half idle.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     coverage: {
       provider: "v8",
       reporter: ["text"],
