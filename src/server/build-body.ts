@@ -96,7 +96,8 @@ const maxLingerMs = 60_000;
 
 /**
  * Goes on throwing a body away while its answer is on its way: to close the connection on a client that still writes
- * would take the answer from it. After a while it is closed all the same.
+ * would take the answer from it. After a while it is closed all the same, and at once where the client has asked for that
+ * (`Connection: close`): Node does so when an answer has ended.
  */
 export function lingerOnBody(request: IncomingMessage, { limitMs = maxLingerMs }: { limitMs?: number } = {}): void {
   if (request.readableEnded || request.destroyed) return;

@@ -32,7 +32,7 @@ describe("a body in chunks", () => {
 
   test("T26 that grows larger than allowed is refused while it still comes", async () => {
     await using server = await serveBuilds({ limits: { maxBodyBytes: 100_000 } });
-    const { request, response } = begin(server, { "transfer-encoding": "chunked" });
+    const { request, response } = begin(server, { "transfer-encoding": "chunked", connection: "keep-alive" });
     const { promise: answered, resolve } = Promise.withResolvers<void>();
     void response.then(() => resolve());
     let isAnswered = false;
