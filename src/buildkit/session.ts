@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Endpoint } from "./address.ts";
 import type { Header } from "./hpack.ts";
 import { Http2Connection } from "./http2-connection.ts";
 import type { Outlet } from "./http2-sender.ts";
+import { pause } from "./pause.ts";
 import { answerCall, type CallHandlers } from "./session-calls.ts";
 import { openTunnel } from "./tunnel.ts";
 
@@ -80,7 +80,7 @@ export function openSession(
 
 async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
   const done = new AbortController();
-  await Promise.race([work, sleep(ms, undefined, { signal: done.signal }).catch(() => undefined)]);
+  await Promise.race([work, pause(ms, done.signal)]);
   done.abort();
 }
 

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { type ServiceError, status } from "@grpc/grpc-js";
 import type { Endpoint } from "./address.ts";
 import type { SolveRequest, SolveResponse } from "./generated/control.ts";
 import { Status } from "./generated/rpc-status.ts";
 import { readHistory } from "./history.ts";
+import { pause } from "./pause.ts";
 import type { Progress } from "./progress.ts";
 import { type StatusWatch, watchStatus } from "./status.ts";
 
@@ -79,7 +79,7 @@ function isBrokenOff(end: SolveEnd): boolean {
 /** Answers some time after the progress has ended well; where it has not, the answer is all there is to wait for. */
 async function lostAnswer(watch: StatusWatch, signal: AbortSignal): Promise<"lost"> {
   if (!(await watch.ended)) return new Promise(() => undefined);
-  await sleep(maxDelayMs, undefined, { signal }).catch(() => undefined);
+  await pause(maxDelayMs, signal);
   return "lost";
 }
 

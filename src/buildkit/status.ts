@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
 import type { Endpoint } from "./address.ts";
+import { pause } from "./pause.ts";
 import type { Progress } from "./progress.ts";
 
 /** The running report of one build. */
@@ -52,9 +52,4 @@ export function watchStatus(endpoint: Endpoint, ref: string, progress: Progress)
       control.close();
     },
   };
-}
-
-/** Waits, at most until the signal. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => undefined);
 }

@@ -1,4 +1,5 @@
 import { type BuildkitPool, createBuildkitPool } from "../buildkit/pool.ts";
+import type { TlsFiles } from "../buildkit/tls-files.ts";
 import type { Config, Given } from "../config.ts";
 import type { Log } from "../log.ts";
 import type { FoundBuildkit } from "../parts/find-buildkit.ts";
@@ -15,15 +16,20 @@ export function createPool(
   config: Config,
   { addresses, slots = config.buildkitSlots, log }: { addresses: string; slots?: number; log: Log },
 ): BuildkitPool {
-  const { buildkitTlsCa: ca, buildkitTlsCert: cert, buildkitTlsKey: key, buildkitTlsServerName: serverName } = config;
-  const hasTls = [ca, cert, key, serverName].some((value) => value !== undefined);
   return createBuildkitPool({
     addresses: addresses.split(",").map((address) => address.trim()),
-    ...(hasTls && { tls: { ca, cert, key, serverName } }),
+    tls: tlsFiles(config),
     force: config.buildkitForce,
     slots,
     log,
   });
+}
+
+/** The files for TLS as the settings have them; undefined where none of them is set. */
+export function tlsFiles(config: Config): TlsFiles | undefined {
+  const { buildkitTlsCa: ca, buildkitTlsCert: cert, buildkitTlsKey: key, buildkitTlsServerName: serverName } = config;
+  const files = { ca, cert, key, serverName };
+  return Object.values(files).some((value) => value !== undefined) ? files : undefined;
 }
 
 /** The settings to reach a BuildKit that was found: to a person's Docker engine Docker's own tools know the way. */

@@ -11,6 +11,7 @@ import { defaultAddresses } from "../parts/find-buildkit.ts";
 import { readClock } from "../registry/clock.ts";
 import { createCredentials, type LookUpCredentials } from "../registry/credentials.ts";
 import { deleteManifest } from "../registry/manifest.ts";
+import { tlsFiles } from "./buildkit-pool.ts";
 import { clockFinding, createBuildClock } from "./doctor-clocks.ts";
 import { type Finding, wrongFinding } from "./doctor-finding.ts";
 import { examineGit } from "./git.ts";
@@ -89,11 +90,6 @@ async function lookAtDaemon(daemon: DaemonAddress, { config, log, signal }: Visi
   } finally {
     client.close();
   }
-}
-
-function tlsFiles({ buildkitTlsCa: ca, buildkitTlsCert: cert, buildkitTlsKey: key, buildkitTlsServerName }: Config) {
-  const files = { ca, cert, key, serverName: buildkitTlsServerName };
-  return Object.values(files).some((value) => value !== undefined) ? files : undefined;
 }
 
 function factLines({ version, workers, entitlements }: DaemonFacts): readonly string[] {

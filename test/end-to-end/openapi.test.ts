@@ -5,7 +5,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { createApiToken } from "../../src/compose/api-token.ts";
 import { buildConfigSchema } from "../../src/model/build-api.ts";
-import { archive } from "../contexts/archives.ts";
+import { archive, type Member } from "../contexts/archives.ts";
 import { pushOf } from "../database/runs.ts";
 import { ask } from "../database/scratch.ts";
 import { createInstallation, type Installation, type Serving } from "./serving.ts";
@@ -34,26 +34,21 @@ beforeAll(async () => {
 });
 afterAll(() => installation[Symbol.asyncDispose]());
 
-const good = archive(
-  { name: "context/Dockerfile", body: "FROM busybox\n" },
-  { name: "com.openfaas.docker.config", body: '{"image":"x/y:1","skipPush":true}' },
-);
-const failing = archive(
-  { name: "context/Dockerfile", body: "FROM busybox\nRUN exit 3\n" },
-  { name: "com.openfaas.docker.config", body: '{"image":"x/y:1","skipPush":true}' },
-);
-const endless = archive(
-  { name: "context/Dockerfile", body: "FROM busybox\nRUN while true; do echo running; sleep 1; done\n" },
-  { name: "com.openfaas.docker.config", body: '{"image":"x/y:1","skipPush":true}' },
-);
-const unnamed = archive(
-  { name: "context/Dockerfile", body: "FROM busybox\n" },
-  { name: "com.openfaas.docker.config", body: '{"image":"no name"}' },
-);
+const order = (dockerfile: string, config: object, ...more: readonly Member[]) =>
+  archive(
+    { name: "context/Dockerfile", body: dockerfile },
+    { name: "com.openfaas.docker.config", body: JSON.stringify(config) },
+    ...more,
+  );
+const unpushed = { image: "x/y:1", skipPush: true };
+const good = order("FROM busybox\n", unpushed);
+const failing = order("FROM busybox\nRUN exit 3\n", unpushed);
+const endless = order("FROM busybox\nRUN while true; do echo running; sleep 1; done\n", unpushed);
+const unnamed = order("FROM busybox\n", { image: "no name" });
 /** Sealed for a key that this server has not. */
-const sealed = archive(
-  { name: "context/Dockerfile", body: "FROM busybox\n" },
-  { name: "com.openfaas.docker.config", body: '{"image":"x/y:1"}' },
+const sealed = order(
+  "FROM busybox\n",
+  { image: "x/y:1" },
   {
     name: "com.openfaas.secrets",
     body: `version: v1\nkey_id: none\npublic_key: ${Buffer.alloc(32).toString("base64")}\nsecrets: {}\n`,
