@@ -1,4 +1,4 @@
-import { DatabaseError, Pool } from "pg";
+import { DatabaseError, Pool, type QueryConfig, type QueryResult } from "pg";
 import { BuilderError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { migrate } from "./migrations.ts";
@@ -8,12 +8,14 @@ export interface Database extends AsyncDisposable {
    * Runs one SQL statement.
    * @param options.name of a statement that is always the same: each session reads and plans it once under this name,
    *   which is most of the work of a small one
+   * @param options.behind a table that the statement has for itself: it sees all that was done by whoever reads the table
+   *   with `for key share`, and is seen by whoever does so later. Dumps and vacuums do not wait for it, nor it for them
    * @throws BuilderError `database_unreachable` when it could not be run; it may have been run all the same
    */
   query<Row extends object>(
     sql: string,
     values?: readonly unknown[],
-    options?: { name?: string },
+    options?: { name?: string; behind?: string },
   ): Promise<readonly Row[]>;
   /**
    * Does some work unless another process, or this one, is doing it. The lock goes with its session: a process that dies
@@ -60,13 +62,31 @@ export async function openDatabase(url: string, { log }: { log: Log }): Promise<
     throw error;
   }
   return {
-    query: (text, values = [], { name } = {}) =>
-      translated(() =>
-        untilNotUndone(async () => (await pool.query({ text, values: [...values], ...(name && { name }) })).rows),
-      ),
+    query: (text, values = [], { name, behind } = {}) => {
+      const statement = { text, values: [...values], ...(name && { name }) };
+      const run = () => (behind ? queryBehind(pool, behind, statement) : pool.query(statement));
+      return translated(() => untilNotUndone(async () => (await run()).rows));
+    },
     exclusively: (name, work) => exclusively(pool, name, work),
     [Symbol.asyncDispose]: () => pool.end(),
   };
+}
+
+/** PostgreSQL takes the snapshot of a statement once it has its locks: it misses nothing of what it waited for. */
+async function queryBehind(pool: Pool, table: string, statement: QueryConfig): Promise<QueryResult> {
+  const session = await pool.connect();
+  let isBroken = true;
+  try {
+    await session.query("begin");
+    await session.query(`lock table ${table} in exclusive mode`);
+    const result = await session.query(statement);
+    await session.query("commit");
+    isBroken = false;
+    return result;
+  } finally {
+    // Closing the session undoes what was begun.
+    session.release(isBroken);
+  }
 }
 
 /** First half of the key of advisory locks: work that one process does at a time. The second is the work's name. */

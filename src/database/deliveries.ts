@@ -6,7 +6,7 @@ import type { Database } from "./database.ts";
 import { createGathering } from "./gathering.ts";
 import { installedParts, installedValues } from "./installed.ts";
 import { noticeChannel } from "./notices.ts";
-import { foundHasFailed, type RunWork, runParts, runValues, type SupersedeRules } from "./start-run.ts";
+import { findingTable, foundHasFailed, type RunWork, runParts, runValues, type SupersedeRules } from "./start-run.ts";
 import { cleaned, storable } from "./text.ts";
 
 /** An event, verified and decided upon. */
@@ -105,7 +105,8 @@ export function createDeliveryStore(database: Pick<Database, "query">, supersede
   const gatherings = { run: gather(), ignored: gather() };
   const storeOnce = async (delivery: Delivery) => {
     const { kind } = delivery.decision;
-    return kind === "run" || kind === "ignored" ? gatherings[kind](delivery) : (await run([delivery]))[0];
+    const isGathered = kind === "ignored" || (kind === "run" && !isFound(delivery));
+    return isGathered ? gatherings[kind](delivery) : (await run([delivery]))[0];
   };
   return async (delivery) => {
     const { guid, body } = delivery;
@@ -114,6 +115,14 @@ export function createDeliveryStore(database: Pick<Database, "query">, supersede
     const isTold = body.length > 0 && (await isDone(database, forgetEmptyStatement, [storable(guid)]));
     return isTold && (await storeOnce(delivery)) === "new" ? "new" : "duplicate";
   };
+}
+
+function isFound({ decision }: Delivery): boolean {
+  return decision.kind === "run" && decision.work.push.found === true;
+}
+
+function placeOf(delivery: Delivery): { behind?: string } {
+  return isFound(delivery) ? { behind: findingTable } : {};
 }
 
 /** A statement does not see what it stores itself: neither of a GUID nor of a branch, whose pushes end one another. */
@@ -135,7 +144,8 @@ async function storeAll(
   // Two processes that store some of the same do not wait for each other crosswise.
   const ordered = deliveries.toSorted((one, other) => (one.guid < other.guid ? -1 : 1));
   const values = [...partValues(ordered, supersede), ...deliveryValues(ordered)];
-  const rows = await database.query<{ guid: string }>(statements[kind], values, { name: `delivery-${kind}` });
+  const options = { name: `delivery-${kind}`, ...placeOf(first) };
+  const rows = await database.query<{ guid: string }>(statements[kind], values, options);
   const stored = new Set(rows.map(({ guid }) => guid));
   return deliveries.map(({ guid }) => (stored.has(storable(guid)) ? "new" : "known"));
 }
@@ -143,14 +153,16 @@ async function storeAll(
 /** @returns whether there was something that failed by our fault */
 async function startAgain(
   database: Pick<Database, "query">,
-  { guid, decision }: Delivery,
+  delivery: Delivery,
   supersede: SupersedeRules,
 ): Promise<boolean> {
+  const { guid, decision } = delivery;
   if (decision.kind === "command") return isDone(database, commandAgainStatement, [storable(guid)]);
   if (decision.kind !== "run") return false;
   const run = randomUUID();
   const again = { ...decision.work, push: { ...decision.work.push, delivery: run } };
-  return isDone(database, againStatement, [...runValues([again], supersede), storable(guid), run]);
+  const values = [...runValues([again], supersede), storable(guid), run];
+  return (await database.query(againStatement, values, placeOf(delivery))).length === 1;
 }
 
 async function isDone(

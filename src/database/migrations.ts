@@ -1,7 +1,7 @@
 import type { Pool } from "pg";
 import { failedCommands, intakeTables } from "./intake-tables.ts";
 import { logTables } from "./log-tables.ts";
-import { logLinkColumns, pushTables, repositoryIndex, slotTables } from "./push-tables.ts";
+import { findingTable, logLinkColumns, pushTables, repositoryIndex, slotTables } from "./push-tables.ts";
 import { bareReportColumn, reportTables } from "./report-tables.ts";
 
 /**
@@ -46,6 +46,7 @@ const versions: readonly string[] = [
   bareReportColumn,
   repositoryIndex,
   failedCommands,
+  findingTable,
 ];
 
 /** Any number that nothing else on the database locks. */

@@ -71,3 +71,6 @@ export const logLinkColumns = "alter table push add column log_key uuid not null
 
 /** push: where a repository is today is told by its newest run, too. */
 export const repositoryIndex = "create index push_repository on push (repository_id, created_at)";
+
+/** finding: empty. A found head is stored behind it, and every push reads it: so that neither misses the other. */
+export const findingTable = "create table finding ()";

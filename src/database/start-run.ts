@@ -36,7 +36,8 @@ export interface SupersedeRules {
  * to the end of the queue by each. Of those that run the oldest is left alone once the branch has had its number of
  * cancelled ones, so that it finishes one.
  *
- * A push of which one way brought the event and the other found only the branch's head has one run, whichever came first.
+ * A push of which one way brought the event and the other found only the branch's head has one run, whichever came first:
+ * a statement that stores a found one runs behind `findingTable`, as the two may be stored by two processes at once.
  *
  * @param gate a part before these, of one row for each run that is to be started, with its id as `starts`
  * @returns parts that end with `enqueued`, of one row for a run that was started
@@ -44,7 +45,7 @@ export interface SupersedeRules {
 export function runParts(gate: string): string {
   return `wanted as (
     select wanted.* from ${gate} join json_to_recordset($1::json) as wanted(${declared}, work_at integer) on id = starts
-    where not exists (${foundBefore})
+    where not exists (${foundBefore}) and not exists (select from ${findingTable} for key share)
   ),
   superseded as (
     update push older set
@@ -109,7 +110,13 @@ const declared = Object.entries(columnTypes)
   .map((entry) => entry.join(" "))
   .join(", ");
 
-/** Of a commit that has been the head before, and is again, the newest is another. */
+/** What a statement that stores a found head has for itself, and every other reads: `behind` of a Database's query. */
+export const findingTable = "finding";
+
+/**
+ * Of a commit that has been the head before, and is again, there is another run: something was pushed since. What was
+ * pushed after the head was seen came after both, and a push that is older than that look is the one that was found.
+ */
 const foundBefore = `
       select from push known
       where ${sameBranch("known", "wanted")} and known.sha = wanted.sha and known.kind = wanted.kind
@@ -117,6 +124,8 @@ const foundBefore = `
         and known.state not in ('error', 'cancelled') and known.cancelled_at is null
         and not exists (
           select from push newer where ${sameBranch("newer", "wanted")} and newer."order" > known."order"
+            and case when wanted.found then newer.pushed_at <= wanted.pushed_at else known.pushed_at < wanted.pushed_at end
+              is not false
         )
       offset 0`;
 

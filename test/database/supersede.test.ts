@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { Client } from "pg";
 import { afterAll, describe, expect, inject, it } from "vitest";
 import { openDatabase } from "../../src/database/database.ts";
 import { listenToNotices, type Notice } from "../../src/database/notices.ts";
@@ -35,6 +36,24 @@ const states = async (...ids: string[]) => {
   const runs = await Promise.all(ids.map((id) => readRun(database, id)));
   return runs.map((run) => `${run?.state}${run?.cancelledAt && run.state === "running" ? ", to end" : ""}`);
 };
+/** Keeps whoever stores a delivery waiting, with its snapshot taken. */
+async function holdDelivery(databaseUrl: string) {
+  const guid = randomUUID();
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  await client.query("begin");
+  const columns = "guid, event, accepted, reason, body";
+  await client.query(`insert into delivery (${columns}) values ($1, 'push', true, '', '')`, [guid]);
+  return { guid, letGo: () => client.query("rollback"), [Symbol.asyncDispose]: () => client.end() };
+}
+
+/** How many sessions wait for another. */
+async function waitingOf(databaseUrl: string): Promise<number> {
+  const waiting = "datname = current_database() and wait_event_type = 'Lock'";
+  const [row] = await ask(databaseUrl, `select count(*)::integer as count from pg_stat_activity where ${waiting}`);
+  return Number(row?.count);
+}
+
 const good = { state: "success", description: "", functions: [] } as const;
 
 describe("a newer push", () => {
@@ -140,6 +159,36 @@ describe("a head that was found by asking", () => {
     const known = await push(1, first);
     const again = await push(1, second);
     expect(await readRun(database, known)).toMatchObject({ state: "queued" });
+    expect(await readRun(database, again)).toBeUndefined();
+  });
+
+  it.each([
+    ["it while its push is being stored", {}, { found: true }],
+    ["its push while it is being stored", { found: true }, {}],
+  ] as const)("has one run, when another process stores %s", async (_, first, second) => {
+    const push = aBranch();
+    await using holding = await holdDelivery(url);
+    const known = push(1, { ...first, delivery: holding.guid });
+    await eventually(async () => (await waitingOf(url)) === 1);
+    let isStored = false;
+    const again = push(1, second).finally(() => {
+      isStored = true;
+    });
+    await eventually(async () => isStored || (await waitingOf(url)) === 2);
+    await holding.letGo();
+    expect(await readRun(database, await known)).toMatchObject({ state: "queued" });
+    expect(await readRun(database, await again)).toBeUndefined();
+  });
+
+  it.each([
+    ["is found late, after a newer one", { pushedAt: 1_700_000_001 }, { pushedAt: 1_700_000_004, found: true }],
+    ["is told of late, after a newer one", { pushedAt: 1_700_000_004, found: true }, { pushedAt: 1_700_000_001 }],
+  ] as const)("has one run, when it %s", async (_, first, second) => {
+    const push = aBranch();
+    const known = await push(1, first);
+    await storeEnd(database, known, good);
+    await push(5);
+    const again = await push(1, second);
     expect(await readRun(database, again)).toBeUndefined();
   });
 
