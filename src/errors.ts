@@ -178,6 +178,13 @@ export class BuilderError extends Error {
     this.retryAfterMs = retryAfterMs;
   }
 
+  /** The same fault, told with more or other details; this one is its cause. */
+  with({ message = this.message, ...details }: Details & { message?: string }): BuilderError {
+    const { code, location, faults: known, faultCount, fix, retryAfterMs } = this;
+    const kept = { ...(location && { location }), faults: known, faultCount, fix, retryAfterMs };
+    return new BuilderError(code, message, { ...kept, cause: this, ...details });
+  }
+
   get http(): number {
     return faults[this.code].http;
   }

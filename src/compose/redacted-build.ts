@@ -78,7 +78,6 @@ function redactedWarning(event: WarningEvent, { text }: Redactor): WarningEvent 
 function redactedError(error: unknown, redactors: readonly Redactor[]): unknown {
   if (!(error instanceof BuilderError)) return error;
   const text = (given: string) => redactors.reduce((told, redactor) => redactor.text(told), given);
-  const { code, location } = error;
   const message = text(error.message);
   const fix = text(error.fix);
   const faults = error.faults.map((fault) => ({
@@ -87,5 +86,5 @@ function redactedError(error: unknown, redactors: readonly Redactor[]): unknown 
     excerpt: text(fault.excerpt),
   }));
   const isSame = message === error.message && fix === error.fix && isDeepStrictEqual(faults, error.faults);
-  return isSame ? error : new BuilderError(code, message, { cause: error, faults, fix, ...(location && { location }) });
+  return isSame ? error : error.with({ message, faults, fix });
 }

@@ -52,7 +52,7 @@ function placing<T>(location: Location | undefined, make: () => T): T {
     return make();
   } catch (error) {
     if (!(error instanceof BuilderError) || !location) throw error;
-    throw new BuilderError(error.code, error.message, { cause: error, location, fix: error.fix });
+    throw error.with({ location });
   }
 }
 

@@ -117,10 +117,11 @@ export async function assemble(
     );
   } catch (error) {
     if (!(error instanceof BuilderError) || !error.location) throw error;
-    const { code, message, location, fix } = error;
+    const { message, location } = error;
     const text = await readNaming(location.path, planned, { tree, templates, hands });
-    const faults = text === "" ? [] : [{ message, location, excerpt: excerptOf(text, location) }];
-    throw new BuilderError(code, message, { cause: error, location, fix, faults });
+    throw text === ""
+      ? error
+      : error.with({ faults: [{ message, location, excerpt: excerptOf(text, location) }], faultCount: 1 });
   }
 }
 
@@ -177,9 +178,8 @@ async function readLines(context: Context, file: string): Promise<string> {
 function placed(error: unknown, planned: PlannedFunction): unknown {
   if (!(error instanceof BuilderError) || error.location === undefined) return error;
   const placeOf = (location: Location): Location => ({ ...location, path: placedPath(location.path, planned) });
-  const { code, message, fix, location } = error;
   const faults = error.faults.map((fault) => ({ ...fault, location: placeOf(fault.location) }));
-  return new BuilderError(code, message, { cause: error, location: placeOf(location), fix, faults });
+  return error.with({ location: placeOf(error.location), faults });
 }
 
 /** The build's frontend, which a Dockerfile may choose, may tell of any file: one outside of the context is left as told. */

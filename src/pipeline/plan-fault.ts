@@ -17,11 +17,7 @@ export function planFault(
 /** Gives an error without a place the one in the stack file that caused it. */
 export function placedAt(location: Location, error: unknown, codes?: readonly ErrorCode[]): unknown {
   if (!(error instanceof BuilderError) || error.location || codes?.includes(error.code) === false) return error;
-  return new BuilderError(error.code, `${location.path} line ${location.line}: ${error.message}`, {
-    cause: error,
-    location,
-    fix: error.fix,
-  });
+  return error.with({ message: `${location.path} line ${location.line}: ${error.message}`, location });
 }
 
 /** An error with a place in the stack file, unlike a bug or a party that does not answer. */
@@ -38,9 +34,9 @@ export function isPlaced(error: unknown): error is PlacedError {
  */
 export function withFaults(error: PlacedError, { file, text }: { file: string; text: string }): BuilderError {
   if (error.faults.length > 0 || error.location.path !== file) return error;
-  const { code, location, fix } = error;
+  const { code, location } = error;
   const prefix = `${file} line ${location.line}: `;
   const message = error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message;
   const { faults } = faultAt(text, { code, message, location });
-  return new BuilderError(code, error.message, { cause: error, location, faults, fix });
+  return error.with({ faults, faultCount: faults.length });
 }
