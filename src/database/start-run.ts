@@ -114,16 +114,19 @@ const declared = Object.entries(columnTypes)
 export const findingTable = "finding";
 
 /**
- * Of a commit that has been the head before, and is again, there is another run: something was pushed since. What was
- * pushed after the head was seen came after both, and a push that is older than that look is the one that was found.
+ * Of a commit that has been the head before, and is again, there is another run: something was pushed in between. What
+ * comes in later was pushed later only where its time does not say otherwise; what was pushed after the head was seen came
+ * after both, and a push that is older than that look is the one that was found. One that was superseded has had its run.
  */
 const foundBefore = `
       select from push known
       where ${sameBranch("known", "wanted")} and known.sha = wanted.sha and known.kind = wanted.kind
         and known.found <> wanted.found
-        and known.state not in ('error', 'cancelled') and known.cancelled_at is null
+        and (known.state not in ('error', 'cancelled') or known.superseded_by is not null)
         and not exists (
           select from push newer where ${sameBranch("newer", "wanted")} and newer."order" > known."order"
+            and (newer.pushed_at >= known.pushed_at) is not false
+            and (newer.pushed_at = known.pushed_at and newer.sha = known.before) is not true
             and case when wanted.found then newer.pushed_at <= wanted.pushed_at else known.pushed_at < wanted.pushed_at end
               is not false
         )

@@ -180,6 +180,22 @@ describe("a head that was found by asking", () => {
     expect(await readRun(database, await again)).toBeUndefined();
   });
 
+  it("has one run, when an older push came in between, and when it was superseded", async () => {
+    const push = aBranch();
+    const known = await push(5, { before: "4".repeat(40) });
+    await push(4);
+    await push(5, { sha: "4".repeat(40) });
+    expect(await readRun(database, await push(6, { sha: String(5).padStart(40, "0"), found: true }))).toBeUndefined();
+    expect(await readRun(database, known)).toMatchObject({ state: "queued" });
+
+    const other = aBranch();
+    const found = await other(1, { pushedAt: 1_700_000_002, found: true });
+    await beginRun(database, found, async () => []);
+    await other(3);
+    await storeEnd(database, found, { ...good, state: "failure" });
+    expect(await readRun(database, await other(1))).toBeUndefined();
+  });
+
   it.each([
     ["is found late, after a newer one", { pushedAt: 1_700_000_001 }, { pushedAt: 1_700_000_004, found: true }],
     ["is told of late, after a newer one", { pushedAt: 1_700_000_004, found: true }, { pushedAt: 1_700_000_001 }],
