@@ -26,6 +26,13 @@ export interface Database extends AsyncDisposable {
   exclusively(name: string, work: () => Promise<void>): Promise<boolean>;
 }
 
+/**
+ * Those beyond `min` are closed after some seconds of idleness. The first event after a quiet hour shall not have to wait
+ * for a new one, which has to read and plan each statement anew.
+ */
+const sessions = { min: 2, max: 10 };
+/** What is idle for long is asked whether it still is there: firewalls forget it, and say so to nobody. */
+const keepAliveMs = 30_000;
 const connectLimitMs = 10_000;
 const statementLimitMs = 60_000;
 /**
@@ -44,10 +51,11 @@ const planning = "set enable_seqscan = off; set jit = off";
 export async function openDatabase(url: string, { log }: { log: Log }): Promise<Database> {
   const pool = new Pool({
     connectionString: url,
-    max: 10,
+    ...sessions,
     connectionTimeoutMillis: connectLimitMs,
     statement_timeout: statementLimitMs,
     keepAlive: true,
+    keepAliveInitialDelayMillis: keepAliveMs,
     // Whoever waits for the connection waits for this, too.
     onConnect: (client) => client.query(planning),
   });
