@@ -36,7 +36,7 @@ async function upload(): Promise<void> {
     definition: Definition.decode(await buffer(process.stdin)),
     cache: {},
   });
-  const end = await runSolve(endpoint, request, { progress: createProgress(() => undefined), signal });
+  const end = await runSolve(session, request, { progress: createProgress(() => undefined), signal });
   await session.close();
   if (!end.ok) throw new Error(end.failure.message);
 }

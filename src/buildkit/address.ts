@@ -2,7 +2,6 @@ import { connect, type OnReadOpts, type Socket } from "node:net";
 import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
 import { BuilderError } from "../errors.ts";
 import { upgradeToGrpc } from "./engine-upgrade.ts";
-import { ContentClient } from "./generated/content.ts";
 import { ControlClient } from "./generated/control.ts";
 import type { OnBytes } from "./http2-frames.ts";
 import { type Prepare, PreparedCredentials } from "./prepared-credentials.ts";
@@ -16,8 +15,6 @@ export interface Endpoint {
   readonly origin: string;
   /** Creates a control client with a connection of its own, made on first use. The caller closes it. */
   openControl(): ControlClient;
-  /** The same for the daemon's blobs. */
-  openContent(): ContentClient;
   /**
    * Makes a connection that is ready for HTTP/2. The caller destroys it.
    * @param options.onBytes gets what comes, from when the promise has resolved; without it the socket is to be read
@@ -117,7 +114,6 @@ function createEndpoint(address: string, place: Place, { prepare }: { prepare?: 
     address,
     origin: `${isSecure ? "https" : "http"}://${place.authority}`,
     openControl: () => new ControlClient(place.target, trust, options),
-    openContent: () => new ContentClient(place.target, trust, options),
     dial: (given) => dial(place, { prepare, ...given }),
   };
 }

@@ -1,5 +1,6 @@
 import { type ServiceError, status } from "@grpc/grpc-js";
 import { BuilderError, messageOf } from "../errors.ts";
+import type { CallEnd } from "./calls.ts";
 
 interface Advice {
   readonly pattern: RegExp;
@@ -90,22 +91,27 @@ function plainReason(text: string): string {
  * Says a failed call whose fault is the way to the daemon and not what was asked of it; undefined for all others.
  * What the daemon itself says comes with details, what the transport says does not.
  */
-export function describeTransport(address: string, error: ServiceError): BuilderError | undefined {
-  if ((error.metadata?.get("grpc-status-details-bin").length ?? 0) > 0) return undefined;
-  switch (error.code) {
+export function describeTransport(address: string, end: CallEnd): BuilderError | undefined {
+  if (end.details !== undefined) return undefined;
+  const cause = new Error(end.message);
+  switch (end.code) {
     case status.UNAVAILABLE:
     case status.CANCELLED:
     case status.DEADLINE_EXCEEDED:
-      return describeUnreachable(address, new Error(error.details, { cause: error }));
+      return describeUnreachable(address, cause);
     case status.UNIMPLEMENTED:
     case status.UNAUTHENTICATED:
     case status.PERMISSION_DENIED:
-      return new BuilderError("buildkit_refused", `BuildKit at "${address}" refuses: ${error.details}`, {
-        cause: error,
-      });
+      return new BuilderError("buildkit_refused", `BuildKit at "${address}" refuses: ${end.message}`, { cause });
     default:
       return undefined;
   }
+}
+
+/** How a call of grpc-js has ended. */
+export function endOf({ code, details: message, metadata }: ServiceError): CallEnd {
+  const [details] = metadata?.get("grpc-status-details-bin") ?? [];
+  return { code, message, details: Buffer.isBuffer(details) ? details : undefined };
 }
 
 /** Says that the caller's signal has aborted: in the words of its reason, where that is a known fault. */

@@ -1,7 +1,7 @@
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { BuilderError } from "../errors.ts";
 import type { Endpoint } from "./address.ts";
-import { describeAbort, describeMissingTls, describeTransport, describeUnreachable } from "./call-error.ts";
+import { describeAbort, describeMissingTls, describeTransport, describeUnreachable, endOf } from "./call-error.ts";
 import type { ControlClient, InfoResponse } from "./generated/control.ts";
 import { speaksTls } from "./tls-probe.ts";
 
@@ -70,7 +70,7 @@ async function describeFault(endpoint: Endpoint, fault: ServiceError, signal: Ab
   if (fault.code === status.DEADLINE_EXCEEDED && !(await isReached(endpoint, signal)))
     return describeUnreachable(endpoint.address, new Error("no connection came about", { cause: fault }));
   if (await lacksTls(endpoint, fault, signal)) return describeMissingTls(endpoint.address, fault);
-  return describeTransport(endpoint.address, fault) ?? fault;
+  return describeTransport(endpoint.address, endOf(fault)) ?? fault;
 }
 
 /** What is silent either takes connections or is not reached at all: the call's fault does not tell which. */

@@ -26,15 +26,16 @@ import { initialWindowBytes, maxWindowBytes, ReceiveWindow } from "./http2-windo
 const maxBehindBytes = 1024 * 1024;
 /** Calls at a time; a Dockerfile build has about three. */
 const maxCalls = 100;
-const ourStream = 1;
+/** Calls of a client have odd numbers. */
+const firstCall = 1;
 
 export interface ConnectionOptions {
   readonly outlet: Outlet;
   /** What the other side may send of one stream, and of all, before we have read it. */
   readonly streamWindowBytes: number;
   readonly windowBytes: number;
-  /** Gets the headers of each call that the other side makes, or of the answers to ours. */
-  readonly onHeaders: (stream: Http2Stream, block: HeaderBlock) => void;
+  /** Of a server: gets the headers of each call that the other side makes. */
+  readonly onHeaders?: (stream: Http2Stream, block: HeaderBlock) => void;
   /** Hears once why the connection is over. */
   readonly onEnd: (reason: Error) => void;
   /** Hears that there may be room to write directly again. */
@@ -70,7 +71,7 @@ export class Http2Connection {
   #peerStreamWindow = initialWindowBytes;
   /** The stream of the DATA that is coming. */
   #receiving: Http2Stream | undefined;
-  #isEnded = false;
+  #ended: Error | undefined;
 
   constructor(side: "client" | "server", options: ConnectionOptions) {
     this.#isServer = side === "server";
@@ -93,7 +94,7 @@ export class Http2Connection {
 
   /** Takes bytes of the other side; they are read when this returns. Faults in them end the connection. */
   receive(chunk: Buffer, start: number, end: number): void {
-    if (this.#isEnded) return;
+    if (this.#ended !== undefined) return;
     try {
       this.#reader.read(chunk, this.#skipPreface?.(chunk, start, end) ?? start, end);
       if (this.#options.outlet.room() < -maxBehindBytes)
@@ -105,10 +106,11 @@ export class Http2Connection {
     }
   }
 
-  /** Makes the one call that our client makes. */
+  /** Of a client: begins a call. Its stream is closed where the connection is over. */
   request(headers: readonly Header[]): Http2Stream {
-    const stream = this.#open(ourStream);
-    this.sender.headers(ourStream, encodeHeaders(headers), { isLast: false });
+    const stream = this.#open(this.#lastStream === 0 ? firstCall : this.#lastStream + 2);
+    if (this.#ended === undefined) this.sender.headers(stream.id, encodeHeaders(headers), { isLast: false });
+    else stream.close(this.#ended);
     return stream;
   }
 
@@ -132,8 +134,8 @@ export class Http2Connection {
 
   /** Ends the connection and all its streams. */
   close(reason: Error): void {
-    if (this.#isEnded) return;
-    this.#isEnded = true;
+    if (this.#ended !== undefined) return;
+    this.#ended = reason;
     for (const stream of [...this.#streams.values()]) stream.close(reason);
     this.#options.onEnd(reason);
   }
@@ -196,12 +198,13 @@ export class Http2Connection {
     const stream = known ?? this.#accept(block.stream);
     if (stream === undefined) return;
     // What a client says at the end of its call has no meaning in gRPC.
-    if (known === undefined || !this.#isServer) this.#options.onHeaders(stream, block);
+    if (!this.#isServer) stream.answer(block.headers);
+    else if (known === undefined) this.#options.onHeaders?.(stream, block);
     if (block.isLast) stream.end();
   }
 
   #accept(id: number): Http2Stream | undefined {
-    if (id <= this.#lastStream || this.#isEnded) return undefined;
+    if (id <= this.#lastStream || this.#ended !== undefined) return undefined;
     if (!this.#isServer || id % 2 === 0) throw new Http2Error("PROTOCOL_ERROR", `stream ${id} is not for this side`);
     const stream = this.#open(id);
     if (this.#streams.size <= maxCalls) return stream;

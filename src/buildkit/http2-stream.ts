@@ -20,6 +20,8 @@ export interface StreamHost {
 export interface StreamListener {
   readonly onBytes: OnBytes;
   readonly onEnd: () => void;
+  /** Of a call of ours: hears the answer's headers, and those that end it. */
+  readonly onHeaders?: (headers: readonly Header[]) => void;
 }
 
 interface Waiting {
@@ -38,6 +40,8 @@ export class Http2Stream {
   /** Bytes of the first one waiting that are sent. */
   #sent = 0;
   #trailers: Buffer | undefined;
+  /** Whether the other side is to be told that all was said, once it was. */
+  #isLastOwed = false;
   #roomy: PromiseWithResolvers<void> | undefined;
   #listener: StreamListener | undefined;
   /** What has come before anybody listened. */
@@ -66,7 +70,7 @@ export class Http2Stream {
 
   /** Whether something has still to be sent. */
   get isWaiting(): boolean {
-    return this.#waiting.length > 0 || this.#trailers !== undefined;
+    return this.#waiting.length > 0 || this.#trailers !== undefined || this.#isLastOwed;
   }
 
   respond(headers: readonly Header[]): void {
@@ -89,6 +93,13 @@ export class Http2Stream {
     if (this.#waitingBytes < roomyBytes || this.isClosed) return undefined;
     this.#roomy ??= Promise.withResolvers();
     return this.#roomy.promise;
+  }
+
+  /** Says, when all is sent, that no more will be: the end of what a client asks. */
+  endWriting(): void {
+    if (this.isClosed) return;
+    this.#isLastOwed = true;
+    this.#host.pump(this);
   }
 
   /** Ends the stream when all is sent. */
@@ -144,6 +155,7 @@ export class Http2Stream {
   sendTurn(): boolean {
     const first = this.#waiting[0];
     if (first === undefined) {
+      this.#sendLast();
       this.#sendTrailers();
       return false;
     }
@@ -156,6 +168,11 @@ export class Http2Stream {
     const isTaken = this.#sent === first.bytes.length;
     if (isTaken) this.#take(first);
     return isTaken || bytes > 0;
+  }
+
+  /** Of the connection: headers of the answer have come. */
+  answer(headers: readonly Header[]): void {
+    this.#listener?.onHeaders?.(headers);
   }
 
   /** Of the connection: so many bytes are about to come. */
@@ -183,6 +200,7 @@ export class Http2Stream {
     this.#host.forget(this);
     this.#gone.abort(reason);
     this.#trailers = undefined;
+    this.#isLastOwed = false;
     this.#early = [];
     for (const { onTaken } of this.#waiting.splice(0)) onTaken?.();
     this.#roomy?.resolve();
@@ -196,6 +214,12 @@ export class Http2Stream {
     if (this.#waitingBytes >= roomyBytes) return;
     this.#roomy?.resolve();
     this.#roomy = undefined;
+  }
+
+  #sendLast(): void {
+    if (!this.#isLastOwed) return;
+    this.#isLastOwed = false;
+    this.#host.sender.frame({ type: frameType.data, flags: flags.endStream, stream: this.id }, Buffer.alloc(0));
   }
 
   /** What the other side still has to say is of no use then. */

@@ -1,6 +1,6 @@
 import { Metadata, type ServiceError } from "@grpc/grpc-js";
 import { parseAddress } from "./address.ts";
-import { describeAbort, describeTransport, describeUnreachable } from "./call-error.ts";
+import { describeAbort, describeTransport, describeUnreachable, endOf } from "./call-error.ts";
 import { askVersion } from "./daemon-version.ts";
 import { type ListWorkersResponse, SolveRequest, type WorkerRecord } from "./generated/control.ts";
 import { createHealth } from "./health.ts";
@@ -75,7 +75,7 @@ async function listWorkers(endpoint: Endpoint, signal: AbortSignal): Promise<rea
     return (await promise).record;
   } catch (error) {
     if (signal.aborted) throw describeAbort(signal);
-    throw describeTransport(endpoint.address, error as ServiceError) ?? error;
+    throw describeTransport(endpoint.address, endOf(error as ServiceError)) ?? error;
   } finally {
     signal.removeEventListener("abort", cancel);
     control.close();
@@ -102,13 +102,12 @@ async function isGranted(endpoint: Endpoint, name: string, signal: AbortSignal):
     const request = { ref: createId(), session: session.id, frontend, entitlements: [name], cache: {} };
     const limit = AbortSignal.any([signal, session.lost, AbortSignal.timeout(limitMs)]);
     const progress = createProgress(() => undefined);
-    const end = await runSolve(endpoint, SolveRequest.fromPartial(request), { progress, signal: limit });
+    const end = await runSolve(session, SolveRequest.fromPartial(request), { progress, signal: limit });
     if (end.ok || end.failure.message.includes(`invalid frontend: ${frontend}`)) return true;
     if (/not allowed|unknown entitlement|invalid entitlement/u.test(end.failure.message)) return false;
     if (signal.aborted) throw describeAbort(signal);
     if (limit.aborted) throw describeUnreachable(endpoint.address, limit.reason);
-    const broken = end.cause && describeTransport(endpoint.address, end.cause);
-    throw broken ?? describeFailure(end.failure, []);
+    throw describeTransport(endpoint.address, end.end) ?? describeFailure(end.failure, []);
   } finally {
     await session.close();
   }

@@ -74,7 +74,7 @@ export async function runOneBuild({
     const stop = AbortSignal.any([signal, watch.signal]);
     const solve = createSolveRequest(request, { ref, session: session.id, caches });
     const { dialEngine } = endpoint;
-    const end = await runSolve(endpoint, dialEngine === undefined ? solve : forEngine(solve, request.exports ?? []), {
+    const end = await runSolve(session, dialEngine === undefined ? solve : forEngine(solve, request.exports ?? []), {
       progress,
       signal: AbortSignal.any([stop, session.lost]),
     });
@@ -138,6 +138,5 @@ function failureOf(end: SolveFailure, { endpoint, signal, session, failed }: End
   const fault = session.fault();
   if (fault !== undefined && !(fault instanceof CallError)) return fault;
   if (session.lost.aborted) return describeUnreachable(endpoint.address, session.lost.reason);
-  const broken = end.cause === undefined ? undefined : describeTransport(endpoint.address, end.cause);
-  return broken ?? describeFailure(end.failure, failed);
+  return describeTransport(endpoint.address, end.end) ?? describeFailure(end.failure, failed);
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Endpoint } from "./address.ts";
+import { type Call, type CallOptions, makeCall } from "./calls.ts";
 import type { Header } from "./hpack.ts";
 import { Http2Connection } from "./http2-connection.ts";
 import type { Outlet } from "./http2-sender.ts";
@@ -12,6 +13,8 @@ export interface Session {
   readonly id: string;
   /** Aborts with an Error when the session has ended, for whatever reason. */
   readonly lost: AbortSignal;
+  /** Calls a method of the daemon's on the session's connection: it goes with the session. */
+  call<Request, Response>(options: CallOptions<Request, Response>): Call;
   /** The first error that a handler threw, if any: the cause of what BuildKit then reports in its own words. */
   readonly fault: () => unknown;
   /** Ends it; resolves when the calls have ended, too, and have removed what is half. */
@@ -69,6 +72,7 @@ export function openSession(
   return {
     id,
     lost: lost.signal,
+    call: (options) => makeCall(tunnel.connection, endpoint.origin, options),
     fault: () => fault,
     async close() {
       end(new Error("the session was closed"));

@@ -1,12 +1,12 @@
-import { status } from "@grpc/grpc-js";
-import type { Endpoint } from "./address.ts";
+import { ControlService } from "./generated/control.ts";
 import { pause } from "./pause.ts";
 import type { Progress } from "./progress.ts";
+import type { Session } from "./session.ts";
 
 /** The running report of one build. */
 export interface StatusWatch {
-  /** True when the daemon has ended it well, false when it broke off; rejects with what the listener threw. */
-  readonly ended: Promise<boolean>;
+  /** Rejects with what the listener throws. */
+  readonly fault: Promise<never>;
   /** Whether anything has come yet. */
   hasTold(): boolean;
   /** Waits for the end as long as something still comes at least every `maxSilenceMs`. */
@@ -15,41 +15,38 @@ export interface StatusWatch {
 }
 
 /** Starts to follow a build. The daemon waits some seconds for a build that it does not know yet. */
-export function watchStatus(endpoint: Endpoint, ref: string, progress: Progress): StatusWatch {
-  const control = endpoint.openControl();
-  const call = control.status({ ref });
-  const { promise: ended, resolve, reject } = Promise.withResolvers<boolean>();
+export function watchStatus(session: Pick<Session, "call">, ref: string, progress: Progress): StatusWatch {
+  const { promise: fault, reject } = Promise.withResolvers<never>();
   let isOver = false;
   let lastAt = performance.now();
   let hasTold = false;
-  call.on("data", (message) => {
-    hasTold = true;
-    lastAt = performance.now();
-    try {
-      progress.take(message);
-    } catch (error) {
-      reject(error);
-    }
+  const call = session.call({
+    method: ControlService.status,
+    request: { ref },
+    onMessage(message) {
+      hasTold = true;
+      lastAt = performance.now();
+      try {
+        progress.take(message);
+      } catch (error) {
+        reject(error);
+      }
+    },
   });
-  call.on("error", () => resolve(false));
-  call.on("status", ({ code }) => resolve(code === status.OK));
-  const finish = () => {
+  fault.catch(() => undefined);
+  const over = call.ended.then(() => {
     isOver = true;
-  };
-  const over = ended.then(finish, finish);
+  });
   return {
-    ended,
+    fault,
     hasTold: () => hasTold,
     async drain(maxSilenceMs) {
       const left = () => lastAt + maxSilenceMs - performance.now();
       const done = new AbortController();
       lastAt = performance.now();
-      while (!isOver && left() > 0) await Promise.race([over, pause(left(), done.signal)]);
+      while (!isOver && left() > 0) await Promise.race([over, fault, pause(left(), done.signal)]);
       done.abort();
     },
-    close() {
-      call.cancel();
-      control.close();
-    },
+    close: () => call.cancel(),
   };
 }

@@ -1,5 +1,5 @@
 /*
- * The tunnel of a session: one call of moby.buildkit.v1.Control/Session on a connection of its own. Its messages,
+ * The tunnel of a session: one call of moby.buildkit.v1.Control/Session, the first on a connection of its own. Its messages,
  * both ways, are BytesMessage{bytes data=1}; their borders mean nothing, together they are one stream of bytes, on
  * which the DAEMON speaks HTTP/2 as the client. The call stays open as long as the session.
  *
@@ -9,10 +9,10 @@
 import type { Socket } from "node:net";
 import type { Endpoint } from "./address.ts";
 import { createBytesReader } from "./bytes-messages.ts";
+import { callHeaders, readEnd } from "./calls.ts";
 import type { Header } from "./hpack.ts";
 import { Http2Connection } from "./http2-connection.ts";
 import type { OnBytes } from "./http2-frames.ts";
-import type { HeaderBlock } from "./http2-header-block.ts";
 import type { Outlet } from "./http2-sender.ts";
 import { MessageOutlet } from "./message-outlet.ts";
 import { SocketOutlet } from "./socket-outlet.ts";
@@ -25,6 +25,8 @@ const windowBytes = 8 * 1024 * 1024;
 export type Inner = Pick<Http2Connection, "receive" | "pump">;
 
 export interface Tunnel {
+  /** The connection that it lies in, for other calls; rejects where none came about. */
+  readonly connection: Promise<Http2Connection>;
   /** Ends the call and the connection; resolves when it is closed. */
   close(): Promise<void>;
 }
@@ -42,33 +44,28 @@ export function openTunnel(
 ): Tunnel {
   const closed = new AbortController();
   const { signal } = closed;
-  let connection: Http2Connection | undefined;
-  const onBytes: OnBytes = (chunk, start, end) => connection?.receive(chunk, start, end);
+  const { promise: connection, resolve, reject } = Promise.withResolvers<Http2Connection>();
+  let receiver: Http2Connection | undefined;
+  const onBytes: OnBytes = (chunk, start, end) => receiver?.receive(chunk, start, end);
   const opening = endpoint.dial({ signal, onBytes }).then((socket) => {
-    const request = [...requestHeaders(endpoint.origin), ...headers];
-    connection = openCall(socket, request, { serve, onEnd, signal });
+    const request = [...callHeaders(endpoint.origin, sessionPath), ...headers];
+    receiver = openCall(socket, request, { serve, onEnd, signal });
+    resolve(receiver);
     return socket;
   });
-  opening.catch(onEnd);
+  opening.catch((error) => {
+    onEnd(error);
+    reject(error);
+  });
+  connection.catch(() => undefined);
   return {
+    connection,
     async close() {
       closed.abort(new Error("the session was closed"));
       const socket = await opening.catch(() => undefined);
       if (socket !== undefined && !socket.closed) await new Promise<void>((resolve) => socket.once("close", resolve));
     },
   };
-}
-
-function requestHeaders(origin: string): Header[] {
-  const { protocol, host } = new URL(origin);
-  return [
-    [":method", "POST"],
-    [":scheme", protocol.slice(0, -1)],
-    [":authority", host],
-    [":path", sessionPath],
-    ["content-type", "application/grpc"],
-    ["te", "trailers"],
-  ];
 }
 
 interface CallOptions {
@@ -83,7 +80,6 @@ function openCall(socket: Socket, headers: readonly Header[], { serve, onEnd, si
     outlet,
     windowBytes,
     streamWindowBytes: windowBytes,
-    onHeaders: (_, block) => refuse(block),
     onEnd(reason) {
       outlet.end();
       onEnd(reason);
@@ -97,6 +93,7 @@ function openCall(socket: Socket, headers: readonly Header[], { serve, onEnd, si
   const messages = new MessageOutlet(call);
   const inner = serve(messages);
   call.listen({
+    onHeaders: refuse,
     onBytes: createBytesReader((chunk, start, end) => inner.receive(chunk, start, end)),
     onEnd: () => connection.close(new Error("BuildKit has ended the session")),
   });
@@ -110,21 +107,9 @@ function openCall(socket: Socket, headers: readonly Header[], { serve, onEnd, si
 }
 
 /** Throws where the daemon answers with anything but a running call. */
-function refuse({ headers }: HeaderBlock): void {
-  const find = (name: string) => headers.find((header) => header[0] === name)?.[1];
-  const [http = "200", code] = [find(":status"), find("grpc-status")];
-  if (http !== "200") throw new Error(`BuildKit answers the session with HTTP status ${http}`);
-  if (code === undefined) return;
-  throw new Error(
-    `BuildKit has ended the session with gRPC status ${code}: ${readMessage(find("grpc-message") ?? "")}`,
-  );
-}
-
-/** It is percent-encoded, unless somebody does it wrong. */
-function readMessage(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+function refuse(headers: readonly Header[]): void {
+  const [first] = headers;
+  if (first?.[0] === ":status" && first[1] === "200" && headers.every(([name]) => name !== "grpc-status")) return;
+  const { code, message } = readEnd(headers);
+  throw new Error(`BuildKit has ended the session with gRPC status ${code}: ${message}`);
 }

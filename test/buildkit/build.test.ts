@@ -1,12 +1,12 @@
 import { randomInt, randomUUID } from "node:crypto";
 import { EventEmitter, once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 import { expect, inject, test } from "vitest";
 import { createBuildkit } from "../../src/buildkit/client.ts";
 import { StepFailure } from "../../src/buildkit/solve-error.ts";
 import { BuilderError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
+import { countProcesses } from "./count-processes.ts";
 import { createMemoryContext } from "./memory-context.ts";
 import { buildOnce } from "./one-build.ts";
 
@@ -183,20 +183,6 @@ test("an aborted build is cancelled, and its process is gone by then", async () 
   const ended = events.findLast((event) => event.kind === "vertex" && event.name.includes(mark));
   expect(ended).toMatchObject({ error: expect.stringContaining("context canceled"), completed: expect.any(Number) });
 });
-
-/** Processes of this machine that sleep for so many seconds; those of the daemon's containers are among them. */
-function countProcesses(seconds: string): number {
-  const ids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  return ids.filter((id) => readCommand(id) === `sleep\0${seconds}\0`).length;
-}
-
-function readCommand(id: string): string {
-  try {
-    return readFileSync(`/proc/${id}/cmdline`, "utf8");
-  } catch {
-    return "";
-  }
-}
 
 test("a build is not started once its signal has aborted", async () => {
   const context = createMemoryContext(dockerfile("FROM busybox"));

@@ -72,7 +72,6 @@ test("our client and node's own server of HTTP/2 understand each other", async (
     windowBytes: 200_000,
     streamWindowBytes: 100_000,
     onEnd: () => outlet.end(),
-    onHeaders: (_, { headers }) => void heard.push(...headers),
   });
   ours.on("data", (chunk) => connection.receive(chunk, 0, chunk.length));
   const stream = connection.request([
@@ -84,6 +83,7 @@ test("our client and node's own server of HTTP/2 understand each other", async (
   ]);
   let bytes = 0;
   stream.listen({
+    onHeaders: (headers) => void heard.push(...headers),
     onBytes: (_, start, end) => {
       bytes += end - start;
     },

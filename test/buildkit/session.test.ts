@@ -45,7 +45,11 @@ test.for<readonly [does: string, answer: (stream: ServerHttp2Stream) => void, wh
     (stream) => stream.respond({ ...running, "grpc-status": "13", "grpc-message": "100%" }, { endStream: true }),
     /^BuildKit has ended the session with gRPC status 13: 100%$/,
   ],
-  ["answers as a web server does", (stream) => stream.respond({ ":status": 404 }), /HTTP status 404$/],
+  [
+    "answers as a web server does",
+    (stream) => stream.respond({ ":status": 404 }),
+    /the answer has HTTP status code 404$/,
+  ],
   [
     "ends the session later on",
     (stream) => {

@@ -1,6 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Server, ServerCredentials, type ServerWritableStream, type sendUnaryData } from "@grpc/grpc-js";
+import {
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerWritableStream,
+  type sendUnaryData,
+} from "@grpc/grpc-js";
 import { expect, onTestFinished, test } from "vitest";
 import { parseAddress } from "../../src/buildkit/address.ts";
 import {
@@ -10,7 +16,9 @@ import {
   type StatusRequest,
   type StatusResponse,
 } from "../../src/buildkit/generated/control.ts";
+import { createHealth } from "../../src/buildkit/health.ts";
 import { createProgress } from "../../src/buildkit/progress.ts";
+import { openSession } from "../../src/buildkit/session.ts";
 import { runSolve } from "../../src/buildkit/solve.ts";
 import type { BuildEvent } from "../../src/model/build-event.ts";
 import { createMemoryContext } from "./memory-context.ts";
@@ -26,13 +34,26 @@ test("a message of progress of more than 4 MiB is read: each of its warnings bri
   expect(events.filter(({ kind }) => kind === "warning")).toHaveLength(stages.length);
 });
 
+const bytes = (value: Buffer) => value;
+const service = {
+  ...ControlService,
+  session: {
+    path: "/moby.buildkit.v1.Control/Session",
+    requestStream: true,
+    responseStream: true,
+    ...{ requestSerialize: bytes, requestDeserialize: bytes, responseSerialize: bytes, responseDeserialize: bytes },
+  },
+} as const;
+
 type StatusCall = ServerWritableStream<StatusRequest, StatusResponse>;
 
 /** Runs a build on a daemon that answers it at once, and reports on it as a test says. */
 async function solveOn(report: (call: StatusCall) => void) {
   const server = new Server();
   const { promise: asked, resolve: noteAsked } = Promise.withResolvers<void>();
-  server.addService(ControlService, {
+  server.addService(service, {
+    // It takes nothing from the session.
+    session: (call: ServerDuplexStream<Buffer, Buffer>) => void call.on("error", () => undefined).resume(),
     async solve(_: unknown, answer: sendUnaryData<SolveResponse>) {
       await asked;
       answer(null, { exporterResponse: { "containerimage.digest": "sha256:1" } });
@@ -50,7 +71,9 @@ async function solveOn(report: (call: StatusCall) => void) {
   });
   onTestFinished(() => server.forceShutdown());
   const events: BuildEvent[] = [];
-  const end = await runSolve(parseAddress(`tcp://127.0.0.1:${port}`), SolveRequest.fromPartial({ ref: "a" }), {
+  const session = openSession(parseAddress(`tcp://127.0.0.1:${port}`), new Map([createHealth()]), { sharedKey: "" });
+  onTestFinished(() => session.close());
+  const end = await runSolve(session, SolveRequest.fromPartial({ ref: "a" }), {
     progress: createProgress((event) => events.push(event)),
     signal: new AbortController().signal,
   });

@@ -23,7 +23,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 
-/** A store of blobs: the daemon's, read by us, and ours, read and written by the daemon for a cache in a local folder. */
+/** A store of blobs: ours, read and written by the daemon for a cache in a local folder. */
 
 export interface Info {
   digest: string;

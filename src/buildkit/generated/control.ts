@@ -161,18 +161,11 @@ export interface BuildHistoryRecord {
   ref: string;
   error: Status | undefined;
   exporterResponse: { [key: string]: string };
-  externalError: Descriptor | undefined;
 }
 
 export interface BuildHistoryRecord_ExporterResponseEntry {
   key: string;
   value: string;
-}
-
-export interface Descriptor {
-  mediaType: string;
-  digest: string;
-  size: bigint;
 }
 
 export interface ListWorkersRequest {
@@ -2018,7 +2011,7 @@ export const BuildHistoryEvent: MessageFns<BuildHistoryEvent> = {
 };
 
 function createBaseBuildHistoryRecord(): BuildHistoryRecord {
-  return { ref: "", error: undefined, exporterResponse: {}, externalError: undefined };
+  return { ref: "", error: undefined, exporterResponse: {} };
 }
 
 export const BuildHistoryRecord: MessageFns<BuildHistoryRecord> = {
@@ -2032,9 +2025,6 @@ export const BuildHistoryRecord: MessageFns<BuildHistoryRecord> = {
     globalThis.Object.entries(message.exporterResponse).forEach(([key, value]: [string, string]) => {
       BuildHistoryRecord_ExporterResponseEntry.encode({ key: key as any, value }, writer.uint32(74).fork()).join();
     });
-    if (message.externalError !== undefined) {
-      Descriptor.encode(message.externalError, writer.uint32(146).fork()).join();
-    }
     return writer;
   },
 
@@ -2078,14 +2068,6 @@ export const BuildHistoryRecord: MessageFns<BuildHistoryRecord> = {
             }
             continue;
           }
-          case 18: {
-            if (tag !== 146) {
-              break;
-            }
-
-            message.externalError = Descriptor.decode(reader, reader.uint32());
-            continue;
-          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2116,9 +2098,6 @@ export const BuildHistoryRecord: MessageFns<BuildHistoryRecord> = {
       },
       {},
     );
-    message.externalError = (object.externalError !== undefined && object.externalError !== null)
-      ? Descriptor.fromPartial(object.externalError)
-      : undefined;
     return message;
   },
 };
@@ -2186,88 +2165,6 @@ export const BuildHistoryRecord_ExporterResponseEntry: MessageFns<BuildHistoryRe
     const message = createBaseBuildHistoryRecord_ExporterResponseEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
-    return message;
-  },
-};
-
-function createBaseDescriptor(): Descriptor {
-  return { mediaType: "", digest: "", size: 0n };
-}
-
-export const Descriptor: MessageFns<Descriptor> = {
-  encode(message: Descriptor, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.mediaType !== "") {
-      writer.uint32(10).string(message.mediaType);
-    }
-    if (message.digest !== "") {
-      writer.uint32(18).string(message.digest);
-    }
-    if (message.size !== 0n) {
-      if (BigInt.asIntN(64, message.size) !== message.size) {
-        throw new globalThis.Error("value provided for field message.size of type int64 too large");
-      }
-      writer.uint32(24).int64(message.size);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): Descriptor {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseDescriptor();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.mediaType = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.digest = reader.string();
-            continue;
-          }
-          case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
-            message.size = reader.int64() as bigint;
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  create(base?: DeepPartial<Descriptor>): Descriptor {
-    return Descriptor.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<Descriptor>): Descriptor {
-    const message = createBaseDescriptor();
-    message.mediaType = object.mediaType ?? "";
-    message.digest = object.digest ?? "";
-    message.size = (object.size !== undefined && object.size !== null) ? BigInt(object.size) : 0n;
     return message;
   },
 };
