@@ -5,6 +5,7 @@ import { upgradeToGrpc } from "./engine-upgrade.ts";
 import { ControlClient } from "./generated/control.ts";
 import type { OnBytes } from "./http2-frames.ts";
 import { type Prepare, PreparedCredentials } from "./prepared-credentials.ts";
+import { createSlabs } from "./slabs.ts";
 import { createTls, type Secure, type TlsFiles } from "./tls-files.ts";
 
 /** A daemon's address made ready to be used: everything that knows how an address becomes a connection is here. */
@@ -30,6 +31,7 @@ const maxMessageBytes = 16 * 1024 * 1024;
 const dialLimitMs = 10_000;
 /** What is read from a connection at once. */
 const readBytes = 256 * 1024;
+const readSlabs = createSlabs(readBytes, { kept: 16 });
 const engineSocket = "/var/run/docker.sock";
 
 const channelOptions = {
@@ -130,15 +132,16 @@ interface Dialling {
 
 async function dial(place: Place, { prepare, signal, onBytes }: Dialling): Promise<Socket> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(dialLimitMs)]);
-  const isReadDirectly = prepare === undefined && onBytes !== undefined;
-  const socket = place.open(isReadDirectly ? readInto(onBytes) : undefined).setNoDelay(true);
+  const onread = prepare === undefined && onBytes !== undefined ? readInto(readSlabs.take(), onBytes) : undefined;
+  const socket = place.open(onread).setNoDelay(true);
+  if (onread) socket.once("close", () => readSlabs.give(onread.buffer));
   // Between the steps nobody listens, and an error that nobody hears ends the process.
   socket.on("error", () => undefined);
   try {
     await untilConnected(socket, limit);
     const ready = prepare === undefined ? socket : await prepare(socket, limit);
     // An upgrade leaves it paused.
-    if (onBytes && !isReadDirectly) ready.on("data", (chunk) => onBytes(chunk, 0, chunk.length)).resume();
+    if (onBytes && !onread) ready.on("data", (chunk) => onBytes(chunk, 0, chunk.length)).resume();
     return ready;
   } catch (error) {
     socket.destroy();
@@ -147,8 +150,7 @@ async function dial(place: Place, { prepare, signal, onBytes }: Dialling): Promi
 }
 
 /** All is read into the same memory: a new buffer for each read would cost more than all the rest of reading. */
-function readInto(onBytes: OnBytes): OnReadOpts {
-  const buffer = Buffer.allocUnsafeSlow(readBytes);
+function readInto(buffer: Buffer, onBytes: OnBytes): OnReadOpts & { buffer: Buffer } {
   const callback = (length: number) => {
     onBytes(buffer, 0, length);
     return true;

@@ -1,11 +1,14 @@
 import { BuilderError } from "../errors.ts";
 import type { Entry, EntryReader } from "../model/context.ts";
 import type { PacketWriter } from "./packet-writer.ts";
+import { createSlabs } from "./slabs.ts";
 
 /** Up to this size a file is read into one buffer and packed together with others. */
 const smallBytes = 256 * 1024;
 /** So many files are sent before other work of the process gets its turn: entries are announced between them. */
 const filesAtOnce = 128;
+const slabs = createSlabs(smallBytes, { kept: 8 });
+const noBytes = Buffer.alloc(0);
 
 /** Sends the files that the daemon asks for, in the order of asking. */
 export class FileSender {
@@ -13,7 +16,7 @@ export class FileSender {
   readonly #signal: AbortSignal;
   /** By number; a hole is nothing that may be asked for. */
   readonly #offered: (Entry | undefined)[] = [];
-  readonly #small = Buffer.allocUnsafeSlow(smallBytes);
+  #small: Buffer = noBytes;
   #requested: number[] = [];
   #wake: (() => void) | undefined;
   #sentInTurn = 0;
@@ -52,11 +55,17 @@ export class FileSender {
       this.#wake?.();
     };
     void done.then(end, end);
-    while (!ended) {
-      if (this.#requested.length === 0) await this.#sleep();
-      const batch = this.#requested;
-      this.#requested = [];
-      await this.#sendAll(batch);
+    this.#small = slabs.take();
+    try {
+      while (!ended) {
+        if (this.#requested.length === 0) await this.#sleep();
+        const batch = this.#requested;
+        this.#requested = [];
+        await this.#sendAll(batch);
+      }
+    } finally {
+      slabs.give(this.#small);
+      this.#small = noBytes;
     }
   }
 

@@ -1,10 +1,12 @@
 import type { Http2Stream } from "./http2-stream.ts";
 import { dataEndBytes, dataHeadBytes, writeDataEnd, writeDataHead } from "./packets.ts";
+import { createSlabs } from "./slabs.ts";
 
 /** The bytes of one DATA packet: with its head it fits the largest buffers that the daemon uses again, of 1 MiB. */
 const maxDataBytes = 1024 * 1024 - 64;
 
 const slabBytes = maxDataBytes + 1024;
+const slabs = createSlabs(slabBytes, { kept: 8 });
 /** What may be handed to the stream and not yet be gone. Health answers share the connection: more would delay them. */
 export const maxInFlightBytes = 2 * 1024 * 1024;
 
@@ -14,7 +16,6 @@ export const maxInFlightBytes = 2 * 1024 * 1024;
  */
 export class PacketWriter {
   readonly #stream: Http2Stream;
-  readonly #free: Buffer[] = [];
   #slab: Buffer | undefined;
   #used = 0;
   #inFlight = 0;
@@ -47,7 +48,7 @@ export class PacketWriter {
   add(bytes: number, write: (into: Buffer, at: number) => number): void {
     if (bytes > slabBytes) throw new Error(`a packet of ${bytes} bytes is too long, expected at most ${slabBytes}`);
     if (this.#slab !== undefined && this.#used + bytes > slabBytes) this.flush();
-    this.#slab ??= this.#takeSlab();
+    this.#slab ??= slabs.take();
     this.#used = write(this.#slab, this.#used);
     this.#planFlush();
   }
@@ -72,9 +73,9 @@ export class PacketWriter {
    * @returns the bytes read, 0 at the end of the file
    */
   async sendRead(id: number, read: (target: Uint8Array) => number | Promise<number>): Promise<number> {
-    const slab = this.#takeSlab();
+    const slab = slabs.take();
     const length = await read(slab.subarray(dataHeadBytes, dataHeadBytes + maxDataBytes));
-    if (length === 0) this.#free.push(slab);
+    if (length === 0) slabs.give(slab);
     else this.#send(slab, writeDataHead(slab, 0, { id, length }) + length);
     return length;
   }
@@ -100,7 +101,7 @@ export class PacketWriter {
     this.#inFlight += length;
     this.#stream.write(slab.subarray(0, length), () => {
       this.#inFlight -= length;
-      this.#free.push(slab);
+      slabs.give(slab);
       this.#tellDrained();
     });
   }
@@ -108,9 +109,5 @@ export class PacketWriter {
   #tellDrained(): void {
     this.#drained?.resolve();
     this.#drained = undefined;
-  }
-
-  #takeSlab(): Buffer {
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(slabBytes);
   }
 }

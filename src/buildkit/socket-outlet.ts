@@ -1,8 +1,10 @@
 import type { Socket } from "node:net";
 import type { Outlet } from "./http2-sender.ts";
+import { createSlabs } from "./slabs.ts";
 
 /** What leaves at once: about what Linux takes of one write to a socket. */
 const slabBytes = 256 * 1024;
+const slabs = createSlabs(slabBytes, { kept: 16 });
 /** What may be handed to the socket and not yet be gone. Answers to PINGs wait behind it: more would delay them. */
 const maxInFlightBytes = 4 * slabBytes;
 /** So many writes may be under way; what comes meanwhile is gathered, however small it is. */
@@ -15,7 +17,6 @@ const maxWrites = 4;
 export class SocketOutlet implements Outlet {
   readonly #socket: Socket;
   readonly #onRoom: () => void;
-  readonly #free: Buffer[] = [];
   #slab: Buffer | undefined;
   #used = 0;
   #inFlight = 0;
@@ -43,7 +44,7 @@ export class SocketOutlet implements Outlet {
 
   put(bytes: Uint8Array, start: number, end: number): void {
     for (let at = start; at < end; ) {
-      this.#slab ??= this.#free.pop() ?? Buffer.allocUnsafeSlow(slabBytes);
+      this.#slab ??= slabs.take();
       const size = Math.min(end - at, slabBytes - this.#used);
       this.#slab.set(size === bytes.length ? bytes : bytes.subarray(at, at + size), this.#used);
       this.#used += size;
@@ -71,7 +72,7 @@ export class SocketOutlet implements Outlet {
     this.#socket.write(slab.subarray(0, bytes), () => {
       this.#inFlight -= bytes;
       this.#writes--;
-      this.#free.push(slab);
+      slabs.give(slab);
       this.#flush();
       this.#onRoom();
     });
