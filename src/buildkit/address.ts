@@ -31,7 +31,7 @@ const maxMessageBytes = 16 * 1024 * 1024;
 const dialLimitMs = 10_000;
 /** What is read from a connection at once. */
 const readBytes = 256 * 1024;
-const readSlabs = createSlabs(readBytes, { kept: 16 });
+const readSlabs = createSlabs(readBytes, { kept: 8 });
 const engineSocket = "/var/run/docker.sock";
 
 const channelOptions = {

@@ -7,7 +7,7 @@ import { createSlabs } from "./slabs.ts";
 const smallBytes = 256 * 1024;
 /** So many files are sent before other work of the process gets its turn: entries are announced between them. */
 const filesAtOnce = 128;
-const slabs = createSlabs(smallBytes, { kept: 8 });
+const slabs = createSlabs(smallBytes, { kept: 4 });
 const noBytes = Buffer.alloc(0);
 
 /** Sends the files that the daemon asks for, in the order of asking. */

@@ -6,7 +6,7 @@ import { createSlabs } from "./slabs.ts";
 const maxDataBytes = 1024 * 1024 - 64;
 
 const slabBytes = maxDataBytes + 1024;
-const slabs = createSlabs(slabBytes, { kept: 8 });
+const slabs = createSlabs(slabBytes, { kept: 4 });
 /** What may be handed to the stream and not yet be gone. Health answers share the connection: more would delay them. */
 export const maxInFlightBytes = 2 * 1024 * 1024;
 

@@ -4,7 +4,7 @@ import { createSlabs } from "./slabs.ts";
 
 /** What leaves at once: about what Linux takes of one write to a socket. */
 const slabBytes = 256 * 1024;
-const slabs = createSlabs(slabBytes, { kept: 16 });
+const slabs = createSlabs(slabBytes, { kept: 8 });
 /** What may be handed to the socket and not yet be gone. Answers to PINGs wait behind it: more would delay them. */
 const maxInFlightBytes = 4 * slabBytes;
 /** So many writes may be under way; what comes meanwhile is gathered, however small it is. */
