@@ -8,7 +8,6 @@ const smallBytes = 256 * 1024;
 /** So many files are sent before other work of the process gets its turn: entries are announced between them. */
 const filesAtOnce = 128;
 const slabs = createSlabs(smallBytes, { kept: 4 });
-const noBytes = Buffer.alloc(0);
 
 /** Sends the files that the daemon asks for, in the order of asking. */
 export class FileSender {
@@ -16,7 +15,7 @@ export class FileSender {
   readonly #signal: AbortSignal;
   /** By number; a hole is nothing that may be asked for. */
   readonly #offered: (Entry | undefined)[] = [];
-  #small: Buffer = noBytes;
+  readonly #small = slabs.take();
   #requested: number[] = [];
   #wake: (() => void) | undefined;
   #sentInTurn = 0;
@@ -47,7 +46,7 @@ export class FileSender {
     this.#wake?.();
   }
 
-  /** Sends until `done` resolves. */
+  /** Sends until `done` resolves; once. */
   async run(done: Promise<void>): Promise<void> {
     let ended = false;
     const end = () => {
@@ -55,7 +54,6 @@ export class FileSender {
       this.#wake?.();
     };
     void done.then(end, end);
-    this.#small = slabs.take();
     try {
       while (!ended) {
         if (this.#requested.length === 0) await this.#sleep();
@@ -65,7 +63,6 @@ export class FileSender {
       }
     } finally {
       slabs.give(this.#small);
-      this.#small = noBytes;
     }
   }
 

@@ -107,7 +107,7 @@ async function isGranted(endpoint: Endpoint, name: string, signal: AbortSignal):
     if (/not allowed|unknown entitlement|invalid entitlement/u.test(end.failure.message)) return false;
     if (signal.aborted) throw describeAbort(signal);
     if (limit.aborted) throw describeUnreachable(endpoint.address, limit.reason);
-    throw describeTransport(endpoint.address, end.end) ?? describeFailure(end.failure, []);
+    throw describeTransport(endpoint.address, end.call) ?? describeFailure(end.failure, []);
   } finally {
     await session.close();
   }

@@ -138,5 +138,5 @@ function failureOf(end: SolveFailure, { endpoint, signal, session, failed }: End
   const fault = session.fault();
   if (fault !== undefined && !(fault instanceof CallError)) return fault;
   if (session.lost.aborted) return describeUnreachable(endpoint.address, session.lost.reason);
-  return describeTransport(endpoint.address, end.end) ?? describeFailure(end.failure, failed);
+  return describeTransport(endpoint.address, end.call) ?? describeFailure(end.failure, failed);
 }

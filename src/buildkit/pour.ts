@@ -2,9 +2,11 @@ import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { createBytesReader } from "./bytes-messages.ts";
 import type { IncomingCall } from "./session-calls.ts";
+import { createSlabs } from "./slabs.ts";
 
 /** What is written at once: the pieces that come are of a few KiB. */
 const slabBytes = 1024 * 1024;
+const slabs = createSlabs(slabBytes, { kept: 2 });
 /** So many writes may be under way until the daemon is held back; what is on its way then still finds room. */
 const maxWrites = 2;
 
@@ -32,9 +34,8 @@ export async function pour({ stream, signal }: IncomingCall, sink: Writable): Pr
   }
 }
 
-/** Gathers pieces in slabs, which are used again when they are written. */
+/** Gathers pieces in slabs. */
 function createSlabWriter(sink: Writable, { onFull, onRoom }: { onFull: () => void; onRoom: () => void }) {
-  const free: Buffer[] = [];
   let slab: Buffer | undefined;
   let used = 0;
   let writes = 0;
@@ -44,7 +45,7 @@ function createSlabWriter(sink: Writable, { onFull, onRoom }: { onFull: () => vo
     writes++;
     if (writes >= maxWrites) onFull();
     sink.write(written.subarray(0, used), () => {
-      free.push(written);
+      slabs.give(written);
       writes--;
       if (writes < maxWrites) onRoom();
     });
@@ -53,7 +54,7 @@ function createSlabWriter(sink: Writable, { onFull, onRoom }: { onFull: () => vo
   };
   const put = (chunk: Buffer, start: number, end: number) => {
     for (let at = start; at < end; ) {
-      slab ??= free.pop() ?? Buffer.allocUnsafeSlow(slabBytes);
+      slab ??= slabs.take();
       const copied = chunk.copy(slab, used, at, end);
       at += copied;
       used += copied;

@@ -12,7 +12,8 @@ export type SolveEnd = { readonly ok: true; readonly response: Readonly<Record<s
 export interface SolveFailure {
   readonly ok: false;
   readonly failure: Status;
-  readonly end: CallEnd;
+  /** How the call itself ended. */
+  readonly call: CallEnd;
 }
 
 /** After this much silence the rest of the progress is given up. */
@@ -42,7 +43,7 @@ export async function runSolve(
     const end = await Promise.race([call.ended, watch.fault]);
     await watch.drain(watch.hasTold() ? maxSilenceMs : unknownMs);
     if (end.code === status.OK && response) return { ok: true, response: response.exporterResponse };
-    return { ok: false, failure: readFailure(end), end };
+    return { ok: false, failure: readFailure(end), call: end };
   } finally {
     signal.removeEventListener("abort", call.cancel);
     call.cancel();

@@ -1,6 +1,6 @@
 /*
- * The tunnel of a session: one call of moby.buildkit.v1.Control/Session, the first on a connection of its own. Its messages,
- * both ways, are BytesMessage{bytes data=1}; their borders mean nothing, together they are one stream of bytes, on
+ * The tunnel of a session: one call of moby.buildkit.v1.Control/Session, the first on a connection of its own. Its
+ * messages, both ways, are BytesMessage{bytes data=1}; their borders mean nothing, together they are one stream of bytes, on
  * which the DAEMON speaks HTTP/2 as the client. The call stays open as long as the session.
  *
  * What goes out is laid out at once: a frame of the connection inside is put straight into messages and frames of this
@@ -44,25 +44,21 @@ export function openTunnel(
 ): Tunnel {
   const closed = new AbortController();
   const { signal } = closed;
-  const { promise: connection, resolve, reject } = Promise.withResolvers<Http2Connection>();
   let receiver: Http2Connection | undefined;
   const onBytes: OnBytes = (chunk, start, end) => receiver?.receive(chunk, start, end);
   const opening = endpoint.dial({ signal, onBytes }).then((socket) => {
     const request = [...callHeaders(endpoint.origin, sessionPath), ...headers];
     receiver = openCall(socket, request, { serve, onEnd, signal });
-    resolve(receiver);
-    return socket;
+    return { socket, connection: receiver };
   });
-  opening.catch((error) => {
-    onEnd(error);
-    reject(error);
-  });
+  opening.catch(onEnd);
+  const connection = opening.then((opened) => opened.connection);
   connection.catch(() => undefined);
   return {
     connection,
     async close() {
       closed.abort(new Error("the session was closed"));
-      const socket = await opening.catch(() => undefined);
+      const { socket } = await opening.catch(() => ({ socket: undefined }));
       if (socket !== undefined && !socket.closed) await new Promise<void>((resolve) => socket.once("close", resolve));
     },
   };

@@ -2,6 +2,7 @@ import { DatabaseError, Pool, type QueryConfig, type QueryResult } from "pg";
 import { BuilderError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { migrate } from "./migrations.ts";
+import { inTransaction } from "./transaction.ts";
 
 export interface Database extends AsyncDisposable {
   /**
@@ -81,20 +82,11 @@ export async function openDatabase(url: string, { log }: { log: Log }): Promise<
 }
 
 /** PostgreSQL takes the snapshot of a statement once it has its locks: it misses nothing of what it waited for. */
-async function queryBehind(pool: Pool, table: string, statement: QueryConfig): Promise<QueryResult> {
-  const session = await pool.connect();
-  let isBroken = true;
-  try {
-    await session.query("begin");
+function queryBehind(pool: Pool, table: string, statement: QueryConfig): Promise<QueryResult> {
+  return inTransaction(pool, async (session) => {
     await session.query(`lock table ${table} in exclusive mode`);
-    const result = await session.query(statement);
-    await session.query("commit");
-    isBroken = false;
-    return result;
-  } finally {
-    // Closing the session undoes what was begun.
-    session.release(isBroken);
-  }
+    return session.query(statement);
+  });
 }
 
 /** First half of the key of advisory locks: work that one process does at a time. The second is the work's name. */

@@ -121,7 +121,7 @@ function isFound({ decision }: Delivery): boolean {
   return decision.kind === "run" && decision.work.push.found === true;
 }
 
-function placeOf(delivery: Delivery): { behind?: string } {
+function behindOf(delivery: Delivery): { behind?: string } {
   return isFound(delivery) ? { behind: findingTable } : {};
 }
 
@@ -144,7 +144,7 @@ async function storeAll(
   // Two processes that store some of the same do not wait for each other crosswise.
   const ordered = deliveries.toSorted((one, other) => (one.guid < other.guid ? -1 : 1));
   const values = [...partValues(ordered, supersede), ...deliveryValues(ordered)];
-  const options = { name: `delivery-${kind}`, ...placeOf(first) };
+  const options = { name: `delivery-${kind}`, ...behindOf(first) };
   const rows = await database.query<{ guid: string }>(statements[kind], values, options);
   const stored = new Set(rows.map(({ guid }) => guid));
   return deliveries.map(({ guid }) => (stored.has(storable(guid)) ? "new" : "known"));
@@ -162,7 +162,7 @@ async function startAgain(
   const run = randomUUID();
   const again = { ...decision.work, push: { ...decision.work.push, delivery: run } };
   const values = [...runValues([again], supersede), storable(guid), run];
-  return (await database.query(againStatement, values, placeOf(delivery))).length === 1;
+  return (await database.query(againStatement, values, behindOf(delivery))).length === 1;
 }
 
 async function isDone(

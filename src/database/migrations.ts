@@ -3,6 +3,7 @@ import { failedCommands, intakeTables } from "./intake-tables.ts";
 import { logTables } from "./log-tables.ts";
 import { findingTable, logLinkColumns, pushTables, repositoryIndex, slotTables } from "./push-tables.ts";
 import { bareReportColumn, reportTables } from "./report-tables.ts";
+import { inTransaction } from "./transaction.ts";
 
 /**
  * The tables' history: the statements of each version, in order. A released version is never changed, only followed.
@@ -54,23 +55,15 @@ const migrationLock = 7_700_001;
 
 /** Brings the tables up to date. Of several processes that start at once one does it and the others wait. */
 export async function migrate(pool: Pool): Promise<void> {
-  const client = await pool.connect();
-  try {
-    await client.query("begin");
-    await client.query("select pg_advisory_xact_lock($1)", [migrationLock]);
-    await client.query("create table if not exists migration (version integer primary key, done_at timestamptz)");
-    const { rows } = await client.query<{ done: number }>("select coalesce(max(version), 0) as done from migration");
+  await inTransaction(pool, async (session) => {
+    await session.query("select pg_advisory_xact_lock($1)", [migrationLock]);
+    await session.query("create table if not exists migration (version integer primary key, done_at timestamptz)");
+    const { rows } = await session.query<{ done: number }>("select coalesce(max(version), 0) as done from migration");
     const done = rows[0]?.done ?? 0;
     for (const [index, statements] of versions.entries()) {
       if (index < done) continue;
-      await client.query(statements);
-      await client.query("insert into migration values ($1, now())", [index + 1]);
+      await session.query(statements);
+      await session.query("insert into migration values ($1, now())", [index + 1]);
     }
-    await client.query("commit");
-  } catch (error) {
-    await client.query("rollback").catch(() => {});
-    throw error;
-  } finally {
-    client.release();
-  }
+  });
 }
