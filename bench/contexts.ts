@@ -3,8 +3,8 @@ import { ensureBuildx } from "./buildx.ts";
 import { measureHash } from "./contexts-hash.ts";
 import { measureMonorepo } from "./contexts-monorepo.ts";
 import { measureOne } from "./push.ts";
-import { type Builder, createPushStack, type PushStack } from "./push-stack.ts";
-import { type RealParts, startRealParts } from "./real-parts.ts";
+import { createPushStack, type PushStack } from "./push-stack.ts";
+import { startRealParts } from "./real-parts.ts";
 import { type Bench, createRow, type Row } from "./result.ts";
 
 const rounds = 5;
@@ -23,14 +23,16 @@ export const contexts: Bench = {
     tell("starting buildkitd and a registry");
     await using parts = await startRealParts();
     rows.push(await measureMonorepo(parts, { tell, signal }));
-    for (const { side, name, bars } of peers)
-      rows.push(...(await measureStack(parts, { side, name, bars, tell, signal })));
+    const ours = await createPushStack("ours", parts);
+    for (const { side, name, bars } of peers) {
+      const theirs = await createPushStack(side, parts);
+      rows.push(...(await measureStacks(ours, theirs, { name, bars, tell, signal })));
+    }
     return rows;
   },
 };
 
 interface Measuring {
-  readonly side: Builder;
   readonly name: string;
   readonly bars: Readonly<Record<"cold" | "warm", number>>;
   readonly signal: AbortSignal;
@@ -41,11 +43,14 @@ interface Measuring {
  * Each run that counts follows one of the same side that does not: bake leaves the daemon at work for two more seconds,
  * writing its traces down, which is bake's to bear and not its neighbour's.
  */
-async function measureStack(parts: RealParts, { side, name, bars, tell, signal }: Measuring): Promise<readonly Row[]> {
-  const [ours, theirs] = [await createPushStack("ours", parts), await createPushStack(side, parts)];
+async function measureStacks(
+  ours: PushStack,
+  theirs: PushStack,
+  { name, bars, tell, signal }: Measuring,
+): Promise<readonly Row[]> {
   const measure = (stack: PushStack, heat: "cold" | "warm") => async (run: number) => {
-    await measureOne(stack, { heat, run: `${side} before ${run}`, signal });
-    const seconds = await measureOne(stack, { heat, run: `${side} ${run}`, signal });
+    await measureOne(stack, { heat, run: `${name} before ${run}`, signal });
+    const seconds = await measureOne(stack, { heat, run: `${name} ${run}`, signal });
     tell(`${name}, ${heat}, ${run === 0 ? "warm-up" : `run ${run}`}, ${stack.side}: ${seconds.toFixed(2)} s`);
     return seconds;
   };

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdir, open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { askRegistry } from "../test/ask-registry.ts";
+import { installPackage } from "../test/install-package.ts";
 import { buildxPlace, createRemoteBuilder } from "./buildx.ts";
 import type { RealParts } from "./real-parts.ts";
 
@@ -16,7 +17,7 @@ export type Builder = Side | "bake";
 export interface PushStack {
   readonly side: Builder;
   readonly names: readonly string[];
-  /** What a person types: one command of ours, or one buildctl per function. */
+  /** What a person types: one command of ours, from the package as it is installed, or one buildctl per function. */
   readonly commands: readonly Command[];
   /** Gives every file of every function new content. */
   change(nonce: string): Promise<void>;
@@ -40,7 +41,6 @@ const fileBytes = 2048;
 const dockerfile = "FROM busybox\nWORKDIR /app\nCOPY . .\nRUN sleep 0.5 && echo ran\n";
 /** The word as both print it: number of the step, seconds, text. */
 const ranLine = /#\d+ \d+\.\d+ ran\s*$/gm;
-const ourCommand = new URL("../bin/of-builder.js", import.meta.url).pathname;
 
 /** Writes 20 functions of 30 small files and their stack.yml. */
 export async function createPushStack(side: Builder, parts: RealParts): Promise<PushStack> {
@@ -88,7 +88,7 @@ interface Building {
 }
 
 async function commandsOf(side: Builder, { folder, names, parts, imageOf }: Building): Promise<readonly Command[]> {
-  if (side === "ours") return [ourBuild(folder, parts)];
+  if (side === "ours") return [ourBuild(folder, await installPackage(folder), parts)];
   if (side === "peer") return names.map((name) => peerBuild(join(folder, name), imageOf(name), parts));
   const target = (name: string) => ({ context: name, tags: [imageOf(name)], output: ["type=image,push=true"] });
   const bake = {
@@ -134,8 +134,8 @@ async function runCommand(
   throw new Error(`${program} ${args.join(" ")} ended with ${code}, expected 0:\n${end}`);
 }
 
-function ourBuild(folder: string, { buildkit, registry, folder: ofParts }: RealParts): Command {
-  const args = [ourCommand, "build", "--push", "-f", "stack.yml"];
+function ourBuild(folder: string, installed: string, { buildkit, registry, folder: ofParts }: RealParts): Command {
+  const args = [join(installed, "bin/of-builder.js"), "build", "--push", "-f", "stack.yml"];
   const logFile = `${folder}.log`;
   const env = { BUILDKIT_HOST: buildkit, docker_mirror: registry, data_path: join(ofParts, "data") };
   return { program: process.execPath, args, folder, logFile, env };

@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { installPackage } from "../install-package.ts";
 
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, "../..");
@@ -26,16 +27,7 @@ test("the published package works below node_modules: the library with its types
 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), "of-builder-package-"));
   try {
-    await run(process.execPath, [join(root, "scripts/pack.ts"), folder], { cwd: root });
-    const archive = (await readdir(folder)).find((name) => name.endsWith(".tgz")) ?? "";
-    const modules = join(folder, "node_modules");
-    const installed = join(modules, "of-builder");
-    await mkdir(installed, { recursive: true });
-    await run("tar", ["xzf", join(folder, archive), "-C", installed, "--strip-components=1"]);
-    // What an installation would bring from the registry.
-    for (const name of await readdir(join(root, "node_modules"))) {
-      if (name !== "of-builder") await symlink(join(root, "node_modules", name), join(modules, name));
-    }
+    const installed = await installPackage(folder);
     await writeFile(join(folder, "package.json"), '{"type":"module"}');
     await writeFile(join(folder, "Dockerfile"), "FROM scratch\n");
     await writeFile(join(folder, "use.ts"), program);
