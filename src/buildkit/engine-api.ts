@@ -1,4 +1,4 @@
-import { type ClientRequest, type IncomingMessage, request as sendRequest } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
 import { BuilderError, messageOf } from "../errors.ts";
 import type { Endpoint } from "./address.ts";
@@ -112,6 +112,8 @@ async function open(engine: Engine, { method, path, headers }: Call, signal: Abo
   const socket = await engine.dialEngine({ signal });
   const { promise: answered, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const options = { method, path, headers: { host: "docker", ...headers }, signal };
+  // An import would also load what node:http offers of fetch and WebSockets, and every build would wait for that.
+  const { request: sendRequest } = process.getBuiltinModule("node:http");
   const request = sendRequest({ ...options, createConnection: () => socket }, (answer) => {
     // Whoever reads hears of an error by that; one who has left does not want to.
     answer.on("error", () => undefined).once("close", () => socket.destroy());

@@ -6,6 +6,7 @@ import type { Config, Surroundings } from "../config.ts";
 import { createDirectoryContext } from "../contexts/directory.ts";
 import { createFunctionContext } from "../contexts/function-context.ts";
 import { BuilderError, type Fault, messageOf } from "../errors.ts";
+import { mayBeOfRepository } from "../git/find-repository.ts";
 import type { Log } from "../log.ts";
 import type { Context } from "../model/context.ts";
 import { faultText } from "../model/faults.ts";
@@ -81,10 +82,14 @@ export async function buildFolder(request: BuildRequest, around: BuildSurroundin
   const signIn = createRegistrySignIn({ credentials, target, permitFor: () => openPermit });
   const memory = await openLocalMemory(config.dataFolder, request.folder);
   const force = request.force || request.noCache;
-  const commit = async () => (await import("../git/read-head.ts")).readUnchangedCommit(request.folder, { signal });
+  const { environment } = around.surroundings;
+  const commit = async () => {
+    if (!mayBeOfRepository(request.folder, environment)) return "";
+    return (await import("../git/read-head.ts")).readUnchangedCommit(request.folder, { signal });
+  };
   const extra = createExtraRequests(request.extras, {
     folder: request.folder,
-    environment: around.surroundings.environment,
+    environment,
     standardOutput: request.standardOutput,
     signal,
   });

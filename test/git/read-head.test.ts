@@ -4,6 +4,7 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { mayBeOfRepository } from "../../src/git/find-repository.ts";
 import { readCommitName, readUnchangedCommit } from "../../src/git/read-head.ts";
 import { createScratch } from "../database/scratch.ts";
 
@@ -26,6 +27,13 @@ async function createRepository() {
   await git("commit", "--quiet", "--message=one");
   return { ...scratch, folder, trace, git, commit: (place = folder) => readUnchangedCommit(place, { signal }) };
 }
+
+test("git is asked about folders of a repository alone", async () => {
+  await using repository = await createRepository();
+  const { folder, path } = repository;
+  expect([folder, join(folder, "fn"), path].map((place) => mayBeOfRepository(place, {}))).toEqual([true, true, false]);
+  expect(mayBeOfRepository(path, { GIT_DIR: join(folder, ".git") })).toBe(true);
+});
 
 test("a folder whose files are those of its commit has that commit", async () => {
   await using repository = await createRepository();
