@@ -26,6 +26,8 @@ interface Walk {
   readonly breathe: () => Promise<void> | undefined;
 }
 
+/** Finding more names than that may take longer than listing them. */
+const maxFound = 8;
 /** The longest time that the walk keeps other work of this process waiting. */
 const maxTurnMs = 20;
 
@@ -57,12 +59,25 @@ async function includePatterns(context: Context, filter: Filter, options: { sign
 }
 
 async function walkFolder(walk: Walk, path: string, folder: Folder): Promise<void> {
-  for (const entry of await walk.context.list(path)) {
+  const entries = path === "" ? await listRoot(walk) : await walk.context.list(path);
+  for (const entry of entries) {
     const below = visitEntry(walk, entry, folder);
     const breath = walk.breathe();
     if (breath !== undefined) await breath;
     if (below !== undefined) await walkFolder(walk, entry.path, below);
   }
+}
+
+/** A Dockerfile, or what one COPY takes, is found without a look at all that lies beside it. */
+async function listRoot({ context, include }: Walk): Promise<readonly Entry[]> {
+  const names = include?.rootNames;
+  if (!context.find || !names || names.length > maxFound) return context.list("");
+  const entries: Entry[] = [];
+  for (const name of names) {
+    const entry = await context.find(name);
+    if (entry) entries.push(entry);
+  }
+  return entries;
 }
 
 /** Sends one entry if it is wanted; answers the folder to walk into, if any. */

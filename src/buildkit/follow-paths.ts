@@ -41,10 +41,11 @@ export function withoutNested(paths: readonly string[]): string[] | undefined {
   return kept;
 }
 
-/** Many paths pass through the same folders: each is listed once. */
+/** Many paths pass through the same folders: each is listed once, if at all. */
 function rememberLists(context: Context): Context {
   const lists = new Map<string, Promise<readonly Entry[]>>();
   return {
+    ...(context.find && { find: context.find }),
     list(directory) {
       const list = lists.get(directory) ?? context.list(directory);
       lists.set(directory, list);

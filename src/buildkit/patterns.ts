@@ -8,6 +8,8 @@ export type Carried = Uint8Array;
 export interface Patterns {
   /** True where a later pattern may take back what an earlier one matched. */
   readonly hasExceptions: boolean;
+  /** Names in the root that all matches have or lie below, in byte order; undefined where others may match. */
+  readonly rootNames: readonly string[] | undefined;
   /**
    * Tests one path. The last pattern that matches it, or a folder above it, decides.
    * @param parent what the same call answered for the folder it lies in; none at the root
@@ -43,6 +45,7 @@ export function parsePatterns(lines: readonly string[]): Patterns {
   const exception = belowTest(patterns.filter((pattern) => pattern.exception));
   return {
     hasExceptions: patterns.some((pattern) => pattern.exception),
+    rootNames: rootNamesOf(patterns),
     match: (path, parent) => matchList(patterns, path, parent),
     mayMatchBelow: (folder, which) => (which === "plain" ? plain : exception)(folder),
   };
@@ -71,8 +74,20 @@ function invalid(message: string): BuilderError {
   return new BuilderError("context_invalid", message, { fix: "Correct .dockerignore." });
 }
 
+function rootNamesOf(patterns: readonly Pattern[]): readonly string[] | undefined {
+  if (patterns.some(({ exception, stem }) => exception || mayBeOthers(stem))) return undefined;
+  const names = new Set(patterns.map(({ stem }) => stem.split("/", 1)[0] ?? ""));
+  if ([...names].some((name) => ["", ".", "..", "**"].includes(name))) return undefined;
+  return [...names].sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
+}
+
+/** True for a pattern of more than one text. */
+function mayBeOthers(stem: string): boolean {
+  return /[*[\]?^\\]/u.test(stem);
+}
+
 function belowTest(patterns: readonly Pattern[]): (folder: string) => boolean {
-  if (patterns.some(({ stem }) => /[*[\]?^\\]/u.test(stem))) return () => true;
+  if (patterns.some(({ stem }) => mayBeOthers(stem))) return () => true;
   const stems = patterns.map(({ stem }) => `${stem}/`);
   return (folder) => stems.some((stem) => stem.startsWith(`${folder}/`));
 }

@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { type Filter, walkContext } from "../../src/buildkit/context-walk.ts";
-import type { Context } from "../../src/model/context.ts";
+import { type Context, findEntry } from "../../src/model/context.ts";
 import { createRandom } from "../random.ts";
 import { readGolden } from "./golden/golden.ts";
 import { createMemoryContext, folder, link, type Sketch } from "./memory-context.ts";
@@ -20,6 +20,11 @@ async function sentOf(context: Context, filter: Partial<Filter>): Promise<string
 
 function contextOf(nodes: readonly string[]): Context {
   return createMemoryContext(Object.fromEntries(nodes.map(sketchOf)));
+}
+
+/** One that finds entries, as a folder on a disk does. */
+function findable({ list }: Context): Context {
+  return { list, find: (path) => findEntry({ list }, path) };
 }
 
 function sketchOf(node: string): [string, Sketch] {
@@ -49,10 +54,25 @@ describe("what is sent of a folder is what the real program sends", () => {
   });
 
   test.for(all)("seed $seed", async ({ nodes, sent, ...filter }) => {
-    const ours = sentOf(contextOf(nodes), filter);
-    if (sent === null) await expect(ours).rejects.toThrow();
-    else expect((await ours).sort()).toEqual([...sent].sort());
+    for (const context of [contextOf(nodes), findable(contextOf(nodes))]) {
+      const ours = sentOf(context, filter);
+      if (sent === null) await expect(ours).rejects.toThrow();
+      else expect((await ours).sort()).toEqual([...sent].sort());
+    }
   });
+});
+
+test("what is named is found where it can be, without a look at what lies beside it", async () => {
+  const context = findable(contextOf(["Dockerfile", "b/deep/file", "link -> b", "z"]));
+  const list = async (directory: string) => {
+    if (directory === "") throw new Error("the root was listed");
+    return context.list(directory);
+  };
+  const narrow = { ...context, list };
+  expect(await sentOf(narrow, { follows: ["Dockerfile", "Dockerfile.dockerignore"] })).toEqual(["Dockerfile"]);
+  expect(await sentOf(narrow, { follows: ["link/deep"] })).toEqual(["b", "b/deep", "b/deep/file", "link"]);
+  expect(await sentOf(narrow, { includes: ["z", "b/deep"] })).toEqual(["b", "b/deep", "b/deep/file", "z"]);
+  await expect(sentOf(narrow, { includes: ["z*"] })).rejects.toThrow("the root was listed");
 });
 
 const firstSeed = randomInt(2 ** 31);
