@@ -59,20 +59,23 @@ export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
   };
 
   return {
-    async findUnchanged(planned, context) {
+    async findSame(planned, context) {
       const { name, image } = planned;
       const build = memory.find(name, image);
       const now = await read(planned, context, build?.context);
       if (!now) return undefined;
       seen.set(name, now);
-      if (force || !build || build.inputs !== now.inputs) return undefined;
-      if (!(await hasName(image, build))) return undefined;
+      return !force && build?.inputs === now.inputs ? build : undefined;
+    },
+    async takeOver({ name, image }) {
+      const [build, now] = [memory.find(name, image), seen.get(name)];
+      if (!build || !now || !(await hasName(image, build))) return false;
       // The stamp may have become a good one by now: the next time no file has to be read.
       const { stamp, settled } = now.context;
       if (image !== build.image || stamp !== build.context.stamp || settled !== build.context.settled) {
         memory.keep(name, { ...build, image, context: now.context });
       }
-      return build;
+      return true;
     },
     async keep(planned, context, digest) {
       const { name, image } = planned;

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { Fault } from "../errors.ts";
 import { BuilderError } from "../errors.ts";
 import type { BuildEvent } from "../model/build-event.ts";
@@ -8,7 +9,7 @@ import type { Outcome, PushOutcome } from "../model/outcome.ts";
 import { type AssembleHands, assemble, type BuildHands, buildFunction } from "./build-function.ts";
 import { templateSource } from "./find-template.ts";
 import { unchangedOutcome } from "./find-unchanged.ts";
-import type { Limit } from "./limit.ts";
+import { createLimit, type Limit } from "./limit.ts";
 import { type PlanHands, type PlannedFunction, planStack } from "./plan.ts";
 import { type Backoff, retrying } from "./retry.ts";
 import { failedOutcome } from "./run-function.ts";
@@ -27,8 +28,10 @@ export interface Watcher {
 
 /** What is remembered on this machine of builds that went well. */
 export interface LocalChanges {
-  /** The last good build of a function, where it was made of the same and its image still is where it is wanted. */
-  findUnchanged(planned: PlannedFunction, context: Context): Promise<GoodBuild | undefined>;
+  /** The last good build of a function, where it was made of the same. */
+  findSame(planned: PlannedFunction, context: Context): Promise<GoodBuild | undefined>;
+  /** Sees to it that the image of the build just found is where it is wanted; false where it is nowhere any more. */
+  takeOver(planned: PlannedFunction): Promise<boolean>;
   /** Remembers a good build, unless the function's files have changed since it was begun. */
   keep(planned: PlannedFunction, context: Context, digest: string): Promise<void>;
 }
@@ -44,14 +47,27 @@ export interface LocalHands extends PlanHands, BuildHands {
   onBug(error: unknown): void;
 }
 
+/**
+ * Looking at functions keeps this process busy. So it is done a few at a time, and not at all while BuildKit is made
+ * ready, and others have their turn between two looks: what was found to have changed is built while the rest is looked at.
+ */
+const looksAtOnce = 2;
+
 /** The story of a folder on this disk: the same as a push's, without GitHub. */
 export async function runBuild(tree: Tree, steps: Steps, hands: LocalHands): Promise<PushOutcome> {
   const plan = await planStack(tree, hands);
   for (const warning of plan.warnings) noteLines(hands.watcher, `warning: ${faultText(warning)}`);
   hands.watcher.begin(plan.functions);
   let readiness: Promise<void> | undefined;
+  const looks = createLimit(looksAtOnce);
+  const look: Limit = (work) =>
+    looks(async () => {
+      await readiness;
+      await setImmediate();
+      return work();
+    });
   const build = async (planned: PlannedFunction) => {
-    const found = await findUnchanged(planned, { tree, hands });
+    const found = await findUnchanged(planned, { tree, hands, look });
     if (found) return found;
     readiness ??= hands.ready?.();
     await readiness;
@@ -82,13 +98,15 @@ export async function assembleAll(
 /** What keeps a function from being looked at is told when it is built. */
 async function findUnchanged(
   planned: PlannedFunction,
-  { tree, hands }: { tree: Tree; hands: LocalHands },
+  { tree, hands, look }: { tree: Tree; hands: LocalHands; look: Limit },
 ): Promise<Outcome | undefined> {
-  if (!hands.changes) return undefined;
+  const { changes, watcher } = hands;
+  if (!changes) return undefined;
   const startedMs = Date.now();
   try {
-    const build = await hands.changes.findUnchanged(planned, await assembleIn(planned, { tree, hands }));
-    return build && finish(unchangedOutcome(planned, build, (Date.now() - startedMs) / 1000), hands.watcher);
+    const build = await look(async () => changes.findSame(planned, await assembleIn(planned, { tree, hands })));
+    if (!build || !(await changes.takeOver(planned))) return undefined;
+    return finish(unchangedOutcome(planned, build, (Date.now() - startedMs) / 1000), watcher);
   } catch (error) {
     if (error instanceof BuilderError && error.code !== "build_cancelled") return undefined;
     throw error;
