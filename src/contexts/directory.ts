@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, readdirSync } from "node:fs";
+import { type BigIntStats, closeSync, constants, lstatSync, openSync, readdirSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { BuilderError } from "../errors.ts";
 import type { Context, Entry, EntryReader } from "../model/context.ts";
@@ -19,6 +19,9 @@ export interface DirectoryOptions {
   readonly skip?: (topLevelName: string) => boolean;
 }
 
+/** Looked up once: Node keeps its constants in a table. */
+const { S_IFMT, S_IFREG, S_IFDIR, S_IFLNK, S_IFIFO, S_IFSOCK } = constants;
+const statOptions = { bigint: true, throwIfNoEntry: false } as const;
 /** Handing over to others between so many entries keeps the process answering. */
 const entriesAtOnce = 2048;
 
@@ -145,7 +148,7 @@ function readEntry(listing: Listing, { text: name, bytes }: Name): Entry | undef
   const own = statOf(place);
   if (!own) return undefined;
   const entryPath = directory === "" ? name : `${directory}/${name}`;
-  const isLink = source.links === "resolve" && kindOf(own) === constants.S_IFLNK;
+  const isLink = source.links === "resolve" && kindOf(own) === S_IFLNK;
   const stats = isLink ? guard.follow(entryPath, Buffer.from(place)) : own;
   const kind = kindOf(stats);
   if (source.links === "resolve") checkKind(entryPath, kind);
@@ -153,11 +156,11 @@ function readEntry(listing: Listing, { text: name, bytes }: Name): Entry | undef
   const entry: Entry = {
     path: entryPath,
     mode: modeOf(source, Number(stats.mode)),
-    size: kind === constants.S_IFREG ? file.size : 0,
+    size: kind === S_IFREG ? file.size : 0,
     modifiedNs: stats.mtimeNs,
     version: { inode: stats.ino, changedNs: stats.ctimeNs },
-    linkTarget: kind === constants.S_IFLNK ? readableName(readLink(Buffer.from(place))) : "",
-    open: openerOf(listing, file),
+    linkTarget: kind === S_IFLNK ? readableName(readLink(Buffer.from(place))) : "",
+    open: kind === S_IFREG ? openerOf(listing, file) : refuserOf(entryPath),
   };
   return bytes || source.links === "keep" ? withRarities(entry, { listing, stats, name, bytes }) : entry;
 }
@@ -165,7 +168,7 @@ function readEntry(listing: Listing, { text: name, bytes }: Name): Entry | undef
 /** What lies at a path, be it a link; undefined where nothing does, or can by the length of its name. */
 function statOf(place: Buffer | string): BigIntStats | undefined {
   try {
-    return lstatSync(place, { bigint: true, throwIfNoEntry: false });
+    return lstatSync(place, statOptions);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENAMETOOLONG") return undefined;
     throw error;
@@ -179,13 +182,13 @@ function withRarities(
 ): Entry {
   const { source } = listing;
   const raw = bytes && rawPathIn(listing, { entryPath: entry.path, name, bytes });
-  if (raw && kindOf(stats) === constants.S_IFDIR) source.rawFolders.set(entry.path, raw);
+  if (raw && kindOf(stats) === S_IFDIR) source.rawFolders.set(entry.path, raw);
   return { ...entry, ...(raw && { rawPath: raw }), ...hardLink(source, stats) };
 }
 
 /** The bits of a mode that tell files from folders; with its own questions a BigIntStats takes a tenth of the listing. */
 function kindOf({ mode }: BigIntStats): number {
-  return Number(mode) & constants.S_IFMT;
+  return Number(mode) & S_IFMT;
 }
 
 function rawPathIn(
@@ -197,8 +200,8 @@ function rawPathIn(
 }
 
 function checkKind(entryPath: string, kind: number): void {
-  if (kind === constants.S_IFREG || kind === constants.S_IFDIR) return;
-  const word = kind === constants.S_IFIFO ? "pipe" : kind === constants.S_IFSOCK ? "socket" : "device";
+  if (kind === S_IFREG || kind === S_IFDIR) return;
+  const word = kind === S_IFIFO ? "pipe" : kind === S_IFSOCK ? "socket" : "device";
   throw new BuilderError(
     "context_invalid",
     `${quoteName(entryPath)} is a ${word}: expected files, folders and links to them`,
@@ -207,7 +210,7 @@ function checkKind(entryPath: string, kind: number): void {
 
 /** What faas-cli makes of folders by copying them: nobody but the owner may write. */
 function modeOf({ links }: Source, mode: number): number {
-  const isCopiedFolder = links === "resolve" && (mode & constants.S_IFMT) === constants.S_IFDIR;
+  const isCopiedFolder = links === "resolve" && (mode & S_IFMT) === S_IFDIR;
   return goMode(isCopiedFolder ? mode & ~0o022 : mode);
 }
 
@@ -218,7 +221,7 @@ function rawPathOf(entryPath: string, name: string, bytes: Buffer): Buffer | und
 
 /** What a copy by faas-cli makes of hard links are files of their own. */
 function hardLink({ links }: Source, stats: BigIntStats): { inode?: string } {
-  const isLinked = links === "keep" && kindOf(stats) === constants.S_IFREG && stats.nlink > 1n;
+  const isLinked = links === "keep" && kindOf(stats) === S_IFREG && stats.nlink > 1n;
   return isLinked ? { inode: `${stats.dev}:${stats.ino}` } : {};
 }
 
@@ -237,14 +240,20 @@ function openerOf({ source, path, pathText }: Listing, file: ListedFile): () => 
     const { name } = file;
     const place = typeof name === "string" ? `${pathText}/${name}` : joinBytes(path, name);
     const fd = openHeld(source, path, file) ?? openFollowing(source, place, file);
-    try {
-      if (fstatSync(fd).isFile()) return createFileReader(fd, { start: 0, size: file.size });
-      throw new BuilderError("context_invalid", `${quoteName(file.entryPath)} is no file any more`);
-    } catch (error) {
-      closeSync(fd);
-      throw error;
-    }
+    return createFileReader(fd, { start: 0, size: file.size, faultOf: (cause) => unreadable(file.entryPath, cause) });
   };
+}
+
+function refuserOf(entryPath: string): () => never {
+  return () => {
+    throw new BuilderError("context_invalid", `${quoteName(entryPath)} is no file`);
+  };
+}
+
+function unreadable(entryPath: string, cause: NodeJS.ErrnoException): BuilderError {
+  const isOther = cause.code === "EISDIR" || cause.code === "ESPIPE";
+  const what = isOther ? "is no file any more" : `cannot be read: ${cause.code}`;
+  return new BuilderError("context_invalid", `${quoteName(entryPath)} ${what}`, { cause });
 }
 
 /** A pipe that has taken the file's place must not make the open wait. */
@@ -278,7 +287,6 @@ function openEntry(entryPath: string, path: Buffer | string, flags: number): num
   try {
     return openSync(path, flags);
   } catch (cause) {
-    const { code = "" } = cause as NodeJS.ErrnoException;
-    throw new BuilderError("context_invalid", `${quoteName(entryPath)} cannot be read: ${code}`, { cause });
+    throw unreadable(entryPath, cause as NodeJS.ErrnoException);
   }
 }

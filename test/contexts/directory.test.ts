@@ -268,7 +268,7 @@ describe("what is swapped between listing and opening", () => {
     },
   );
 
-  test("a file that became a pipe or is gone gives an error and does not wait", async () => {
+  test("a file that became a pipe or a folder or is gone gives an error and does not wait", async () => {
     await using scratch = await createScratch();
     const file = join(scratch.folder, "file");
     await writeFile(file, "x");
@@ -276,7 +276,18 @@ describe("what is swapped between listing and opening", () => {
     const entry = await findEntry(resolve(scratch.folder), "file");
     await rm(file);
     expect(() => entry?.open()).toThrow(fault("context_invalid", "file", "ENOENT"));
+    const readOne = () => {
+      const reader = entry?.open();
+      try {
+        return reader?.read(Buffer.alloc(1));
+      } finally {
+        void reader?.close();
+      }
+    };
     makePipe(file);
-    expect(() => entry?.open()).toThrow(fault("context_invalid", "file", "is no file"));
+    expect(readOne).toThrow(fault("context_invalid", "file", "is no file any more"));
+    await rm(file);
+    await mkdir(file);
+    expect(readOne).toThrow(fault("context_invalid", "file", "is no file any more"));
   });
 });
