@@ -13,7 +13,7 @@ import { createRow, type Row } from "./result.ts";
 const folders = 200;
 const filesPerFolder = 50;
 const fileBytes = 8192;
-const rounds = 7;
+const rounds = 21;
 /** Younger files are read again, as their times may not tell of a change. */
 const settleMs = 2500;
 

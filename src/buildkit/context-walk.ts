@@ -18,6 +18,8 @@ interface Folder {
   readonly excluded: Carried | undefined;
 }
 
+const nothingAbove: Folder = { unsent: undefined, above: undefined, included: undefined, excluded: undefined };
+
 interface Walk {
   readonly context: Context;
   readonly include: Patterns | undefined;
@@ -48,8 +50,7 @@ export async function walkContext(
   const includes = await includePatterns(context, filter, { signal });
   const include = includes.length === 0 ? undefined : parsePatterns(includes);
   const exclude = filter.excludes.length === 0 ? undefined : parsePatterns(filter.excludes);
-  const root: Folder = { unsent: undefined, above: undefined, included: undefined, excluded: undefined };
-  await walkFolder({ context, include, exclude, visit, breathe: createBreath(room, signal) }, "", root);
+  await walkFolder({ context, include, exclude, visit, breathe: createBreath(room, signal) }, "", nothingAbove);
 }
 
 async function includePatterns(context: Context, filter: Filter, options: { signal: AbortSignal }) {
@@ -82,6 +83,10 @@ async function listRoot({ context, include }: Walk): Promise<readonly Entry[]> {
 
 /** Sends one entry if it is wanted; answers the folder to walk into, if any. */
 function visitEntry(walk: Walk, entry: Entry, above: Folder): Folder | undefined {
+  if (!walk.include && !walk.exclude) {
+    walk.visit(entry);
+    return isDirectory(entry) ? nothingAbove : undefined;
+  }
   const included = walk.include?.match(entry.path, above.included);
   const excluded = walk.exclude?.match(entry.path, above.excluded);
   const wanted = included?.matched !== false && excluded?.matched !== true;

@@ -103,18 +103,15 @@ interface Listing {
   readonly skip: ((name: string) => boolean) | undefined;
 }
 
-/** A name, and its bytes where it has to be handled by them. */
-interface Name {
-  readonly text: string;
-  readonly bytes?: Buffer;
-}
-
 async function readEntries(listing: Listing): Promise<readonly Entry[]> {
   const entries: Entry[] = [];
-  for (const [count, name] of readNames(listing).entries()) {
-    if (count % entriesAtOnce === entriesAtOnce - 1) await setImmediate();
-    if (listing.skip?.(name.text)) continue;
-    const entry = readEntry(listing, name);
+  let count = 0;
+  for (const given of readNames(listing)) {
+    count += 1;
+    if (count % entriesAtOnce === 0) await setImmediate();
+    const [name, bytes] = typeof given === "string" ? [given] : [readableName(given), given];
+    if (listing.skip?.(name)) continue;
+    const entry = readEntry(listing, name, bytes);
     if (entry) entries.push(entry);
   }
   return entries;
@@ -124,25 +121,24 @@ async function readEntries(listing: Listing): Promise<readonly Entry[]> {
 async function findNamed(listing: Listing, text: string): Promise<Entry | undefined> {
   const { directory, path, skip } = listing;
   if (skip?.(text)) return undefined;
-  if (!text.includes("\ufffd")) return readEntry(listing, isUtf8(path) ? { text } : { text, bytes: Buffer.from(text) });
+  if (!text.includes("\ufffd")) return readEntry(listing, text, isUtf8(path) ? undefined : Buffer.from(text));
   const wanted = directory === "" ? text : `${directory}/${text}`;
   return (await readEntries(listing)).find((entry) => entry.path === wanted);
 }
 
 /** The names in order. Text is handled twice as fast as bytes, so bytes are left to folders that need them. */
-function readNames({ anchor, path }: Listing): readonly Name[] {
+function readNames({ anchor, path }: Listing): readonly (string | Buffer)[] {
   const texts = isUtf8(anchor) && isUtf8(path) ? readdirSync(anchor.toString(), "utf8") : ["\ufffd"];
   // Of characters below the surrogates the order in UTF-16 is that of the bytes.
-  if (texts.every((text) => !/[\ud800-\uffff]/.test(text))) return texts.sort().map((text) => ({ text }));
-  const names = readdirSync(anchor, { encoding: "buffer" }).sort(Buffer.compare);
-  return names.map((bytes) => ({ text: readableName(bytes), bytes }));
+  if (texts.every((text) => !/[\ud800-\uffff]/.test(text))) return texts.sort();
+  return readdirSync(anchor, { encoding: "buffer" }).sort(Buffer.compare);
 }
 
 /**
  * Reads one entry; undefined where it is not there, or gone by now. The way over the open folder would take twice as long for each:
  * what a path tells while it is led elsewhere is a size and times, and whoever opens a file looks where it lies.
  */
-function readEntry(listing: Listing, { text: name, bytes }: Name): Entry | undefined {
+function readEntry(listing: Listing, name: string, bytes: Buffer | undefined): Entry | undefined {
   const { source, guard, directory, path } = listing;
   const place = bytes ? joinBytes(path, bytes) : `${listing.pathText}/${name}`;
   const own = statOf(place);
@@ -150,19 +146,20 @@ function readEntry(listing: Listing, { text: name, bytes }: Name): Entry | undef
   const entryPath = directory === "" ? name : `${directory}/${name}`;
   const isLink = source.links === "resolve" && kindOf(own) === S_IFLNK;
   const stats = isLink ? guard.follow(entryPath, Buffer.from(place)) : own;
-  const kind = kindOf(stats);
+  const mode = Number(stats.mode);
+  const kind = mode & S_IFMT;
   if (source.links === "resolve") checkKind(entryPath, kind);
-  const file = { entryPath, name: bytes ?? name, size: Number(stats.size), isLink };
+  const size = kind === S_IFREG ? Number(stats.size) : 0;
   const entry: Entry = {
     path: entryPath,
-    mode: modeOf(source, Number(stats.mode)),
-    size: kind === S_IFREG ? file.size : 0,
+    mode: modeOf(source, mode),
+    size,
     modifiedNs: stats.mtimeNs,
     version: { inode: stats.ino, changedNs: stats.ctimeNs },
     linkTarget: kind === S_IFLNK ? readableName(readLink(Buffer.from(place))) : "",
-    open: kind === S_IFREG ? openerOf(listing, file) : refuserOf(entryPath),
+    open: kind === S_IFREG ? openerOf(listing, { entryPath, name: bytes ?? name, size, isLink }) : refuserOf(entryPath),
   };
-  return bytes || source.links === "keep" ? withRarities(entry, { listing, stats, name, bytes }) : entry;
+  return bytes || isHardLink(source, stats) ? withRarities(entry, { listing, stats, name, bytes }) : entry;
 }
 
 /** What lies at a path, be it a link; undefined where nothing does, or can by the length of its name. */
@@ -183,7 +180,8 @@ function withRarities(
   const { source } = listing;
   const raw = bytes && rawPathIn(listing, { entryPath: entry.path, name, bytes });
   if (raw && kindOf(stats) === S_IFDIR) source.rawFolders.set(entry.path, raw);
-  return { ...entry, ...(raw && { rawPath: raw }), ...hardLink(source, stats) };
+  const inode = isHardLink(source, stats) ? { inode: `${stats.dev}:${stats.ino}` } : {};
+  return { ...entry, ...(raw && { rawPath: raw }), ...inode };
 }
 
 /** The bits of a mode that tell files from folders; with its own questions a BigIntStats takes a tenth of the listing. */
@@ -220,9 +218,8 @@ function rawPathOf(entryPath: string, name: string, bytes: Buffer): Buffer | und
 }
 
 /** What a copy by faas-cli makes of hard links are files of their own. */
-function hardLink({ links }: Source, stats: BigIntStats): { inode?: string } {
-  const isLinked = links === "keep" && kindOf(stats) === S_IFREG && stats.nlink > 1n;
-  return isLinked ? { inode: `${stats.dev}:${stats.ino}` } : {};
+function isHardLink({ links }: Source, stats: BigIntStats): boolean {
+  return links === "keep" && stats.nlink > 1n && kindOf(stats) === S_IFREG;
 }
 
 /** What is kept of each file until it is opened; there may be very many. */

@@ -55,19 +55,19 @@ async function readEntries(context: Context, walk: Walk, signal: AbortSignal): P
 }
 
 function stampOf(entries: readonly Entry[]): { stamp: string; newestNs: bigint } {
-  const texts: string[] = [];
+  let text = "";
   const numbers = new BigInt64Array(entries.length * 3);
   let newestNs = 0n;
   for (const [at, { path, mode, size, modifiedNs, linkTarget, version = noVersion }] of entries.entries()) {
     // A folder that only leads to a layer of an overlay lies on no disk, and cannot change.
     if (version === noVersion && size > 0) return { stamp: "", newestNs };
-    texts.push(`${path}\0${mode}\0${linkTarget}\0${size}`);
+    text += `${path}\0${mode}\0${linkTarget}\0${size}\0`;
     numbers[at * 3] = modifiedNs;
     numbers[at * 3 + 1] = BigInt.asIntN(64, version.inode);
     numbers[at * 3 + 2] = version.changedNs;
     if (version.changedNs > newestNs) newestNs = version.changedNs;
   }
-  const stamp = createHash("sha256").update(numbers).update(texts.join("\0")).digest("hex");
+  const stamp = createHash("sha256").update(numbers).update(text).digest("hex");
   return { stamp, newestNs };
 }
 
