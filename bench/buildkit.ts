@@ -1,6 +1,7 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
-import { mkdir, open, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, open, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { writeBundle } from "../scripts/bundle.ts";
 import { Definition, Op } from "../src/buildkit/generated/pb.ts";
 import { compare, type Samples, takeTurns } from "./alternate.ts";
 import { type Command, measureProcess, type Usage } from "./measured-process.ts";
@@ -8,19 +9,18 @@ import type { Side } from "./push-stack.ts";
 import { type RealParts, startRealParts } from "./real-parts.ts";
 import { type Bench, createLimitRow, createRow, type Row } from "./result.ts";
 
-const rounds = 3;
+const rounds = 5;
 const maxMegabytes = 140;
 const largeBytes = 2 ** 30;
 const manyFiles = 50_000;
-const ourClient = new URL("buildkit-client.ts", import.meta.url).pathname;
 /** V8's space for young objects: more of it makes the memory that is measured here, and nothing faster. */
 const smallHeap = ["--max-semi-space-size=2"];
-/** The product keeps its stripped types as well. */
-const compileCache = new URL("../node_modules/.cache/of-builder-bench", import.meta.url).pathname;
 
 /** What every row needs. */
 interface Scene {
   readonly parts: RealParts;
+  /** Our side's program, bundled as the package is. */
+  readonly client: string;
   readonly tell: (text: string) => void;
   readonly signal: AbortSignal;
 }
@@ -37,7 +37,7 @@ export const buildkit: Bench = {
   async run({ tell, signal }): Promise<readonly Row[]> {
     tell("starting buildkitd");
     await using parts = await startRealParts();
-    const scene = { parts, tell, signal };
+    const scene = { parts, client: await bundleClient(parts), tell, signal };
     const large = await writeLarge(join(parts.folder, "large"));
     const many = await writeMany(join(parts.folder, "many"));
     return [
@@ -49,6 +49,12 @@ export const buildkit: Bench = {
     ];
   },
 };
+
+async function bundleClient({ folder }: RealParts): Promise<string> {
+  await symlink(resolve("node_modules"), join(folder, "node_modules"));
+  await writeBundle(["bench/buildkit-client.ts"], folder);
+  return join(folder, "bench/buildkit-client.js");
+}
 
 function uploadRows(what: string, samples: Samples<Usage>, bars: { wall: number; cpu: number }): Row[] {
   return [
@@ -123,23 +129,27 @@ async function measureTold({ tell, signal }: Scene, command: Command, [side, run
 }
 
 function uploadCommand(
-  { parts }: Scene,
+  { parts, client }: Scene,
   { side, folder, name }: { side: Side; folder: string; name: string },
 ): Command {
   const input = localSource(name);
-  const upload = { ...ours("upload", parts.buildkit, folder), input };
+  const upload = { ...ours(client, "upload", parts.buildkit, folder), input };
   if (side === "ours") return upload;
   const args = ["--addr", parts.buildkit, "build", "--progress", "quiet", "--local", `context=${folder}`];
   return { program: parts.buildctl, args, input };
 }
 
-function buildCommand({ parts }: Scene, side: Side, folder: string): Command {
-  if (side === "ours") return ours("build", parts.buildkit, folder);
+function buildCommand({ parts, client }: Scene, side: Side, folder: string): Command {
+  if (side === "ours") return ours(client, "build", parts.buildkit, folder);
   return peerBuild(parts, folder, "type=image,name=example.com/bench:latest");
 }
 
-function exportCommand({ parts }: Scene, side: Side, { folder, target }: { folder: string; target: string }): Command {
-  if (side === "ours") return ours("export", parts.buildkit, folder, target);
+function exportCommand(
+  { parts, client }: Scene,
+  side: Side,
+  { folder, target }: { folder: string; target: string },
+): Command {
+  if (side === "ours") return ours(client, "export", parts.buildkit, folder, target);
   return peerBuild(parts, folder, `type=tar,dest=${target}`);
 }
 
@@ -151,9 +161,10 @@ function peerBuild({ buildctl, buildkit: address }: RealParts, folder: string, o
   };
 }
 
-function ours(task: string, address: string, ...rest: readonly string[]): Command {
-  const args = [...smallHeap, ourClient, task, address, ...rest];
-  return { program: process.execPath, args, env: { NODE_COMPILE_CACHE: compileCache } };
+/** What was compiled once is kept, as the command keeps it. */
+function ours(client: string, ...rest: readonly string[]): Command {
+  const env = { NODE_COMPILE_CACHE: join(dirname(client), "compiled") };
+  return { program: process.execPath, args: [...smallHeap, client, ...rest], env };
 }
 
 /** A definition of one local source. The daemon keeps a snapshot by `name`, and never answers one from its cache. */
