@@ -130,7 +130,7 @@ async function findNamed(listing: Listing, text: string): Promise<Entry | undefi
 function readNames({ anchor, path }: Listing): readonly (string | Buffer)[] {
   const texts = isUtf8(anchor) && isUtf8(path) ? readdirSync(anchor.toString(), "utf8") : ["\ufffd"];
   // Of characters below the surrogates the order in UTF-16 is that of the bytes.
-  if (texts.every((text) => !/[\ud800-\uffff]/.test(text))) return texts.sort();
+  if (!/[\ud800-\uffff]/.test(texts.join("/"))) return texts.sort();
   return readdirSync(anchor, { encoding: "buffer" }).sort(Buffer.compare);
 }
 
