@@ -30,7 +30,7 @@ interface Walk {
 
 /** Finding more names than that may take longer than listing them. */
 const maxFound = 8;
-/** So many entries take a fraction of a millisecond: for each of them the clock would be felt. */
+/** So many entries take a fraction of a millisecond: a look at the clock for each of them would be felt. */
 const lookEvery = 16;
 /** The longest time that the walk keeps other work of this process waiting. */
 const maxTurnMs = 20;
@@ -125,7 +125,7 @@ function createBreath(room: () => Promise<void> | undefined, signal: AbortSignal
   return () => {
     const full = room();
     entries++;
-    if (full === undefined && entries % lookEvery !== 0) return undefined;
+    if (full === undefined && entries % lookEvery !== 1) return undefined;
     signal.throwIfAborted();
     return full === undefined && performance.now() < turnEnds ? undefined : pause(full);
   };
