@@ -25,6 +25,6 @@ export async function doctor(options: { config?: string }, world: World): Promis
 /** A finding as a terminal shows it. */
 export function findingLines({ what, state, lines, fix }: Finding, paint: Paint): readonly string[] {
   const marks = { good: paint.green("✔"), doubtful: paint.yellow("!"), wrong: paint.red("✖") };
-  const advice = fix === "" ? [] : [`  ${paint.yellow(`→ ${cleanLine(fix)}`)}`];
+  const advice = fix === "" ? [] : fix.split("\n").map((line) => `  ${paint.yellow(`→ ${cleanLine(line)}`)}`);
   return [`${marks[state]} ${paint.bold(cleanLine(what))}`, ...lines.map((line) => `  ${cleanLine(line)}`), ...advice];
 }

@@ -5,7 +5,7 @@ export interface Finding {
   readonly what: string;
   readonly state: "good" | "doubtful" | "wrong";
   readonly lines: readonly string[];
-  /** What to do; "" where nothing has to be done. */
+  /** What to do, a line for each thing; "" where nothing has to be done. */
   readonly fix: string;
 }
 

@@ -110,21 +110,18 @@ function ruleText({ all, keepSeconds, maxBytes }: GcRule): string {
 }
 
 function doubtOf({ workers, entitlements }: DaemonFacts): Partial<Finding> | undefined {
-  if (entitlements.includes("security.insecure")) {
-    const fix =
-      "Take security.insecure out of buildkitd's insecure-entitlements: a Dockerfile could take the machine over.";
-    return { state: "doubtful", fix };
-  }
-  if (workers.some(({ snapshotter }) => snapshotter === "native")) {
-    const fix =
-      "Let buildkitd keep its layers in overlayfs (or fuse-overlayfs): the native snapshotter copies every layer whole.";
-    return { state: "doubtful", fix };
-  }
-  if (workers.every(({ gcRules }) => gcRules.length === 0)) {
-    const fix = "Switch garbage collection on in buildkitd.toml (gc = true): its cache grows until the disk is full.";
-    return { state: "doubtful", fix };
-  }
-  return undefined;
+  const fixes: string[] = [];
+  if (entitlements.includes("security.insecure"))
+    fixes.push(
+      "Take security.insecure out of buildkitd's insecure-entitlements: a Dockerfile could take the machine over.",
+    );
+  if (workers.some(({ snapshotter }) => snapshotter === "native"))
+    fixes.push(
+      "Let buildkitd keep its layers in overlayfs (or fuse-overlayfs): the native snapshotter copies every layer whole.",
+    );
+  if (workers.every(({ gcRules }) => gcRules.length === 0))
+    fixes.push("Switch garbage collection on in buildkitd.toml (gc = true): its cache grows until the disk is full.");
+  return fixes.length === 0 ? undefined : { state: "doubtful", fix: fixes.join("\n") };
 }
 
 /** What a push from each daemon shows of the registry is told there; this is the rest, and the other registries. */

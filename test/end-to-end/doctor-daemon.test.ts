@@ -27,7 +27,19 @@ test.for([
     line: "forgets nothing: it has no rules",
     fix: "Switch garbage collection on in buildkitd.toml (gc = true)",
   },
-])("a daemon that $what is told as doubtful, with what to do", async ({ args, line, fix }) => {
+  {
+    what: "does all of that",
+    args: [
+      "--allow-insecure-entitlement",
+      "security.insecure",
+      "--oci-worker-snapshotter=native",
+      "--oci-worker-gc=false",
+    ],
+    line: "snapshotter native",
+    fix: "Take security.insecure",
+    also: ["Let buildkitd keep its layers in overlayfs", "Switch garbage collection on"],
+  },
+])("a daemon that $what is told as doubtful, with what to do", async ({ args, line, fix, also = [] }) => {
   const folder = await createScratch();
   const daemon = await startDaemon(join(folder, "daemon"), { args });
   onTestFinished(() => daemon.stop());
@@ -36,5 +48,5 @@ test.for([
   const [finding = ""] = stdout.split(/^(?=[✔!✖])/mu);
   expect(finding).toMatch(/^! BuildKit at unix:/);
   expect(finding).toContain(`\n  ${line}\n`);
-  expect(finding).toContain(`\n  → ${fix}`);
+  for (const each of [fix, ...also]) expect(finding).toContain(`\n  → ${each}`);
 });
