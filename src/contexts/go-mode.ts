@@ -11,13 +11,9 @@ import {
   modeSymlink,
 } from "../model/context.ts";
 
-/** Looked up once: Node keeps its constants in a table. */
-const { S_IFMT, S_IFREG } = constants;
-
 /** Turns st_mode of Unix into Go's os.FileMode. */
 export function goMode(mode: number): number {
-  if ((mode & (S_IFMT | 0o7000)) === S_IFREG) return mode & 0o777;
-  const type = types.get(mode & S_IFMT) ?? 0;
+  const type = types.get(mode & constants.S_IFMT) ?? 0;
   const special =
     (mode & 0o4000 ? modeSetuid : 0) | (mode & 0o2000 ? modeSetgid : 0) | (mode & 0o1000 ? modeSticky : 0);
   return (type | special | (mode & 0o777)) >>> 0;

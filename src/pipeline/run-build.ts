@@ -104,7 +104,9 @@ async function findUnchanged(
   if (!changes) return undefined;
   const startedMs = Date.now();
   try {
-    const build = await look(async () => changes.findSame(planned, await assembleIn(planned, { tree, hands })));
+    // Templates may have to be fetched first: for those no function waits behind another.
+    const context = await assembleIn(planned, { tree, hands });
+    const build = await look(() => changes.findSame(planned, context));
     if (!build || !(await changes.takeOver(planned))) return undefined;
     return finish(unchangedOutcome(planned, build, (Date.now() - startedMs) / 1000), watcher);
   } catch (error) {
