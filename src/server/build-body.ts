@@ -1,8 +1,7 @@
-import { createWriteStream } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
-import { addAbortSignal } from "node:stream";
-import { finished } from "node:stream/promises";
 import { BuilderError } from "../errors.ts";
+import { gatherPieces } from "./body-pieces.ts";
 
 /** The least that has to come of a body in any span of time. */
 export interface Pace {
@@ -12,8 +11,6 @@ export interface Pace {
 
 /** A kilobyte a second is less than any line that is of use. */
 const defaultPace: Pace = { spanMs: 30_000, minBytes: 30_000 };
-/** What may wait for the disk. A socket brings 64 KiB at a time: written one by one they take twice the time. */
-const maxUnwrittenBytes = 1024 * 1024;
 /** What is thrown away before the answer. */
 const maxDrainedBytes = 64 * 1024 * 1024;
 const maxDrainMs = 10_000;
@@ -33,33 +30,38 @@ export async function spoolBody(
   const announced = Number(request.headers["content-length"] ?? 0);
   if (announced > maxBytes) throw tooLarge(maxBytes);
   using pace = watchPace(request, options.signal, options.pace ?? defaultPace);
-  const output = createWriteStream(file, { flags: "wx", mode: 0o600, highWaterMark: maxUnwrittenBytes });
+  await using output = await open(file, "wx", 0o600);
   let bytes = 0;
-  const onData = (chunk: Buffer) => {
+  const look = (chunk: Buffer) => {
     bytes += chunk.length;
-    if (bytes > maxBytes) return void output.destroy(tooLarge(maxBytes));
+    if (bytes > maxBytes) return tooLarge(maxBytes);
     pace.count(chunk);
     onChunk(chunk);
-    const hasRoom = output.write(chunk, (error) => {
-      if (!error) freeChunk(chunk);
-    });
-    if (!hasRoom) request.pause();
+    return undefined;
   };
-  const onEnd = () => output.end();
-  const onClose = () => {
-    if (!request.complete) output.destroy(new BuilderError("body_invalid", "the body did not arrive whole"));
-  };
-  output.on("drain", () => request.resume());
-  request.once("end", onEnd).once("close", onClose).on("data", onData);
-  if (request.destroyed) onClose();
-  try {
-    await finished(addAbortSignal(pace.signal, output));
-  } catch (cause) {
-    pace.signal.throwIfAborted();
-    throw cause;
-  } finally {
-    request.off("data", onData).off("end", onEnd).off("close", onClose).pause();
+  using pieces = gatherPieces(request, { look, signal: pace.signal });
+  for (let piece = await pieces.next(); piece.length > 0; piece = await pieces.next()) await write(output, piece);
+}
+
+/** Writes a piece to its end; a full disk takes the first part of it alone. */
+async function write(output: FileHandle, piece: readonly Buffer[]): Promise<void> {
+  let rest = piece;
+  while (rest.length > 0) {
+    const { bytesWritten } = await output.writev(rest);
+    rest = dropBytes(rest, bytesWritten);
   }
+  for (const chunk of piece) freeChunk(chunk);
+}
+
+function dropBytes(chunks: readonly Buffer[], bytes: number): readonly Buffer[] {
+  let left = bytes;
+  const first = chunks.findIndex((chunk) => {
+    if (left < chunk.length) return true;
+    left -= chunk.length;
+    return false;
+  });
+  if (first < 0) return [];
+  return [chunks[first]?.subarray(left) ?? Buffer.alloc(0), ...chunks.slice(first + 1)];
 }
 
 /**
