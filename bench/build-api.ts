@@ -6,7 +6,7 @@ import { alternate } from "./alternate.ts";
 import { type Content, writeBenchArchive } from "./build-archives.ts";
 import { measureCrowd } from "./build-crowd.ts";
 import { type BuildServer, startBuildServer } from "./build-server.ts";
-import { type RealParts, startRealParts } from "./real-parts.ts";
+import { prune, type RealParts, startRealParts } from "./real-parts.ts";
 import { type Bench, createRow, type Row } from "./result.ts";
 
 const run = promisify(execFile);
@@ -77,20 +77,31 @@ async function measureTiny(scene: Scene): Promise<Row> {
   return createRow("tiny build, warm", compared, { unit: "s", bar: bars.tiny });
 }
 
-/** Measures both sides in turn; `fresh` writes a new archive before each run, which no cache knows. */
+/** Measures both sides in turn; with `fresh` each run has a new archive, and a daemon that keeps nothing of the last. */
 async function compareSides(
   what: string,
   { rounds: times, fresh }: { rounds: number; fresh: boolean },
   { scene, content }: { scene: Scene; content: Content },
 ) {
   const folder = join(scene.parts.folder, "extracted");
-  if (!fresh) await extract(scene, folder);
+  const empty = async () => {
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder);
+  };
+  if (!fresh) {
+    await empty();
+    await extract(scene, folder);
+  }
   const side = (name: "ours" | "peer") => async (round: number) => {
-    if (fresh) await writeBenchArchive(archiveOf(scene), content, scene.signal);
+    if (fresh) {
+      await writeBenchArchive(archiveOf(scene), content, scene.signal);
+      await empty();
+    }
     const startedAt = performance.now();
     if (name === "ours") await post(scene);
     else await buildByHand(scene, { folder, fresh, image: content.image });
     const seconds = (performance.now() - startedAt) / 1000;
+    if (fresh) await prune(scene.parts, scene);
     scene.tell(`${what}, ${round === 0 ? "warm-up" : `run ${round}`}, ${name}: ${seconds.toFixed(3)} s`);
     return seconds;
   };
@@ -120,8 +131,6 @@ async function post(scene: Scene): Promise<void> {
 }
 
 async function extract({ signal, ...scene }: Scene, folder: string): Promise<void> {
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder);
   await run("tar", ["xf", archiveOf({ signal, ...scene }), "-C", folder], { signal });
 }
 

@@ -6,7 +6,7 @@ import { Definition, Op } from "../src/buildkit/generated/pb.ts";
 import { compare, type Samples, takeTurns } from "./alternate.ts";
 import { type Command, measureProcess, type Usage } from "./measured-process.ts";
 import type { Side } from "./push-stack.ts";
-import { type RealParts, startRealParts } from "./real-parts.ts";
+import { prune, type RealParts, startRealParts } from "./real-parts.ts";
 import { type Bench, createLimitRow, createRow, type Row } from "./result.ts";
 
 const rounds = 5;
@@ -75,7 +75,7 @@ function compareBy({ ours, peer }: Samples<Usage>, key: "wallSeconds" | "cpuSeco
 async function firstUploads(scene: Scene, folder: string): Promise<Samples<Usage>> {
   const measure = (side: Side) => async (run: number) => {
     const usage = await measureTold(scene, uploadCommand(scene, { side, folder, name: randomUUID() }), [side, run]);
-    await prune(scene);
+    await prune(scene.parts, scene);
     return usage;
   };
   return takeTurns(rounds, { ours: measure("ours"), peer: measure("peer") });
@@ -89,7 +89,7 @@ async function secondUploads(scene: Scene, folder: string): Promise<Samples<Usag
     return measureTold(scene, uploadCommand(scene, { side, folder, name: names[side] }), [side, run]);
   };
   const samples = await takeTurns(rounds, { ours: measure("ours"), peer: measure("peer") });
-  await prune(scene);
+  await prune(scene.parts, scene);
   return samples;
 }
 
@@ -174,10 +174,6 @@ function localSource(name: string): Uint8Array {
   const digest = `sha256:${createHash("sha256").update(source).digest("hex")}`;
   const end = Buffer.from(Op.encode(Op.fromPartial({ inputs: [{ digest, index: 0n }] })).finish());
   return Definition.encode(Definition.fromPartial({ def: [source, end] })).finish();
-}
-
-async function prune({ parts, signal }: Scene): Promise<void> {
-  await measureProcess({ program: parts.buildctl, args: ["--addr", parts.buildkit, "prune", "--all"] }, { signal });
 }
 
 async function writeLarge(folder: string): Promise<string> {

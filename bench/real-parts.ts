@@ -1,11 +1,15 @@
+import { execFile } from "node:child_process";
 import { mkdtemp, rm, statfs } from "node:fs/promises";
 import { freemem, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { promisify } from "node:util";
 import { createLog } from "../src/log.ts";
 import { pushBaseImage } from "../src/parts/base-image.ts";
 import { startBuildkitd } from "../src/parts/buildkitd.ts";
 import { findProgram } from "../src/parts/find-program.ts";
 import { startRegistry } from "../src/parts/registry-server.ts";
+
+const run = promisify(execFile);
 
 /** What a bench measures against: real programs in a folder of their own, gone when it is disposed. */
 export interface RealParts extends AsyncDisposable {
@@ -60,6 +64,11 @@ export async function startRealParts(): Promise<RealParts> {
     await parts.disposeAsync();
     throw error;
   }
+}
+
+/** Lets BuildKit forget all that it keeps: else each run finds it with more in memory than the run before. */
+export async function prune({ buildctl, buildkit }: RealParts, { signal }: { signal: AbortSignal }): Promise<void> {
+  await run(buildctl, ["--addr", buildkit, "prune", "--all"], { signal, maxBuffer: 16 * 1024 * 1024 });
 }
 
 /** In memory where there is room, for both sides alike, so that the disk is not what is measured. */
