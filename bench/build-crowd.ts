@@ -52,7 +52,7 @@ export async function measureCrowd({
   const what = `${clients} clients × ${buildsEach} cached builds`;
   return [
     rowOf(`${what}: p99 beside p50`, [p99, p50], { unit: "s", bar: bars.p99 }),
-    rowOf("all of the above: peak RSS beside its bar", [megabytes, bars.megabytes], { unit: "MB", bar: 1 }),
+    rowOf("the same: peak RSS beside its bar", [megabytes, bars.megabytes], { unit: "MB", bar: 1 }),
   ];
 }
 
