@@ -1,5 +1,8 @@
 import { program } from "../bench/real-parts.ts";
 import { parseAddress } from "../src/buildkit/address.ts";
+import { callOnce } from "../src/buildkit/connection.ts";
+import { type BuildHistoryEvent, ControlService } from "../src/buildkit/generated/control.ts";
+import { status } from "../src/buildkit/grpc-status.ts";
 import { createLog } from "../src/log.ts";
 import { type Buildkitd, startBuildkitd } from "../src/parts/buildkitd.ts";
 
@@ -37,15 +40,13 @@ export async function startDaemon({ folder, registry }: { folder: string; regist
     },
     pid: async () => (await running).pid,
     async builds() {
-      const control = endpoint.openControl();
-      try {
-        const refs: string[] = [];
-        const events = control.listenBuildHistory({ ref: "", activeOnly: true, earlyExit: true });
-        for await (const { record } of events) if (record) refs.push(record.ref);
-        return refs;
-      } finally {
-        control.close();
-      }
+      const refs: string[] = [];
+      const request = { ref: "", activeOnly: true, earlyExit: true };
+      const onMessage = ({ record }: BuildHistoryEvent) => void (record && refs.push(record.ref));
+      const call = { method: ControlService.listenBuildHistory, request, onMessage };
+      const end = await callOnce(endpoint, call, { signal: AbortSignal.timeout(startLimitMs) });
+      if (end.code !== status.OK) throw new Error(end.message);
+      return refs;
     },
     async [Symbol.asyncDispose]() {
       await (await running).stop();

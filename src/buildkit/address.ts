@@ -1,10 +1,9 @@
 import { connect, type OnReadOpts, type Socket } from "node:net";
-import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
 import { BuilderError } from "../errors.ts";
+import type { ControlClient } from "./control-client.ts";
 import { upgradeToGrpc } from "./engine-upgrade.ts";
-import { ControlClient } from "./generated/control.ts";
 import type { OnBytes } from "./http2-frames.ts";
-import { type Prepare, PreparedCredentials } from "./prepared-credentials.ts";
+import type { Prepare } from "./prepared-credentials.ts";
 import { createSlabs } from "./slabs.ts";
 import { createTls, type Secure, type TlsFiles } from "./tls-files.ts";
 
@@ -15,7 +14,7 @@ export interface Endpoint {
   /** Scheme and authority of HTTP/2's requests, such as "http://localhost". */
   readonly origin: string;
   /** Creates a control client with a connection of its own, made on first use. The caller closes it. */
-  openControl(): ControlClient;
+  openControl(): Promise<ControlClient>;
   /**
    * Makes a connection that is ready for HTTP/2. The caller destroys it.
    * @param options.onBytes gets what comes, from when the promise has resolved; without it the socket is to be read
@@ -25,24 +24,12 @@ export interface Endpoint {
   readonly dialEngine?: (options: { signal: AbortSignal }) => Promise<Socket>;
 }
 
-/** Some answers are long: logs of one Status message come near to 1 MiB. */
-const maxMessageBytes = 16 * 1024 * 1024;
 /** Until a connection stands: TCP, TLS and a Docker engine's upgrade. */
 const dialLimitMs = 10_000;
 /** What is read from a connection at once. */
 const readBytes = 256 * 1024;
 const readSlabs = createSlabs(readBytes, { kept: 8 });
 const engineSocket = "/var/run/docker.sock";
-
-const channelOptions = {
-  "grpc.max_receive_message_length": maxMessageBytes,
-  "grpc.max_send_message_length": maxMessageBytes,
-  // Else all clients of one address share one connection, and one that hangs takes the others with it.
-  "grpc.use_local_subchannel_pool": 1,
-  // A daemon is not reached through the web proxy that the environment may name.
-  "grpc.enable_http_proxy": 0,
-  "grpc.enable_retries": 0,
-};
 
 /**
  * Reads a daemon's address.
@@ -109,13 +96,14 @@ type PrepareUntil = (socket: Socket, signal: AbortSignal) => Promise<Socket>;
 
 function createEndpoint(address: string, place: Place, { prepare }: { prepare?: PrepareUntil }): Endpoint {
   const isSecure = place.secure !== undefined;
-  const options = { ...channelOptions, "grpc.default_authority": place.authority };
-  const trust: ChannelCredentials =
-    prepare === undefined ? credentials.createInsecure() : new PreparedCredentials(limited(prepare), { isSecure });
   return {
     address,
     origin: `${isSecure ? "https" : "http"}://${place.authority}`,
-    openControl: () => new ControlClient(place.target, trust, options),
+    async openControl() {
+      const { createControlClient } = await import("./control-client.ts");
+      const { target, authority } = place;
+      return createControlClient(target, { authority, isSecure, prepare: prepare && limited(prepare) });
+    },
     dial: (given) => dial(place, { prepare, ...given }),
   };
 }

@@ -11,8 +11,8 @@
  * other build may use what was got with its rights.
  */
 import { createHmac, createPrivateKey, createPublicKey, type KeyObject, randomBytes, sign } from "node:crypto";
-import { status } from "@grpc/grpc-js";
 import { AuthService } from "./generated/session.ts";
+import { status } from "./grpc-status.ts";
 import { CallError, type CallHandler, unary } from "./session-calls.ts";
 
 /** Finds what to sign in with at a registry ("HOST" or "HOST:PORT" as in the image's name); undefined: nobody. */

@@ -1,6 +1,7 @@
-import { type ServiceError, status } from "@grpc/grpc-js";
+import type { ServiceError } from "@grpc/grpc-js";
 import { BuilderError, messageOf } from "../errors.ts";
 import type { CallEnd } from "./calls.ts";
+import { status } from "./grpc-status.ts";
 
 interface Advice {
   readonly pattern: RegExp;

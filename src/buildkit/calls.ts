@@ -8,9 +8,10 @@
  * any more (open fault grpc/grpc-node#2399). That is one reason why builds are not asked for with grpc-js; the others
  * are two connections less for each build, and most of what grpc-js costs.
  */
-import { type MethodDefinition, status } from "@grpc/grpc-js";
+import type { MethodDefinition } from "@grpc/grpc-js";
 import { messageOf } from "../errors.ts";
 import { createFrameReader, frameMessage } from "./grpc-frames.ts";
+import { type StatusCode, status } from "./grpc-status.ts";
 import type { Header } from "./hpack.ts";
 import type { Http2Connection } from "./http2-connection.ts";
 import type { Http2Stream } from "./http2-stream.ts";
@@ -24,7 +25,7 @@ export interface Call {
 
 /** How a call has ended. */
 export interface CallEnd {
-  readonly code: status;
+  readonly code: StatusCode;
   readonly message: string;
   /** A google.rpc.Status that the daemon adds; the way to it never does. */
   readonly details: Buffer | undefined;
@@ -101,7 +102,7 @@ export function readEnd(headers: readonly Header[]): CallEnd {
   if (code === undefined) return brokenOff(new Error("the answer has ended without a status"));
   const details = find("grpc-status-details-bin");
   return {
-    code: Number(code),
+    code: Number(code) as StatusCode,
     message: readMessage(find("grpc-message") ?? ""),
     details: details === undefined ? undefined : Buffer.from(details, "base64"),
   };

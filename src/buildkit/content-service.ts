@@ -10,7 +10,6 @@
  *
  * A write that broke off is not resumed: it starts anew. Deleting, listing and labels are not offered.
  */
-import { status } from "@grpc/grpc-js";
 import type { BlobFolder, BlobWriter } from "./blob-folder.ts";
 import { messagesOf, sendMessage } from "./call-streams.ts";
 import {
@@ -22,6 +21,7 @@ import {
   WriteContentRequest,
   WriteContentResponse,
 } from "./generated/content.ts";
+import { status } from "./grpc-status.ts";
 import { CallError, type CallHandler, type IncomingCall } from "./session-calls.ts";
 
 const storeHeader = "buildkit-attachable-store-id";

@@ -1,15 +1,20 @@
-import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import type { ServiceError } from "@grpc/grpc-js";
 import { BuilderError } from "../errors.ts";
 import type { Endpoint } from "./address.ts";
 import { describeAbort, describeMissingTls, describeTransport, describeUnreachable, endOf } from "./call-error.ts";
-import type { ControlClient, InfoResponse } from "./generated/control.ts";
+import { callOnce } from "./connection.ts";
+import type { ControlClient } from "./control-client.ts";
+import { ControlService, type InfoResponse } from "./generated/control.ts";
+import { status } from "./grpc-status.ts";
 import { speaksTls } from "./tls-probe.ts";
 
 /** Older daemons have known holes that a hostile Dockerfile can use. */
 const floor = [0, 31, 2] as const;
 
 /** A daemon that hangs is told apart from one that is slow by this. */
-const timeoutMs = 5000;
+const limitMs = 5000;
+/** Most answer in a few milliseconds. */
+const quickMs = 1000;
 const dialLimitMs = 1000;
 
 /**
@@ -18,8 +23,25 @@ const dialLimitMs = 1000;
  * @throws BuilderError `buildkit_unreachable`, also after 5 s of silence; `build_cancelled`
  */
 export async function askVersion(endpoint: Endpoint, signal: AbortSignal): Promise<string> {
+  const version = await askQuickly(endpoint, signal);
+  if (version !== undefined) return version;
   using question = createVersionQuestion(endpoint);
   return await question.ask({ signal });
+}
+
+/**
+ * Asks as builds do, without grpc-js: that takes longer to load than a daemon to answer.
+ * @returns undefined where no version has come: grpc-js is asked then, and tells what is wrong
+ */
+async function askQuickly(endpoint: Endpoint, signal: AbortSignal): Promise<string | undefined> {
+  let version: string | undefined;
+  const onMessage = ({ buildkitVersion }: InfoResponse) => {
+    version = buildkitVersion?.version;
+  };
+  const call = { method: ControlService.info, request: {}, onMessage };
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(quickMs)]);
+  await callOnce(endpoint, call, { signal: limit }).catch(() => undefined);
+  return version;
 }
 
 /** The same question, to be asked again and again. */
@@ -38,9 +60,9 @@ export function createVersionQuestion(endpoint: Endpoint): VersionQuestion {
   return {
     async ask({ signal }) {
       if (signal.aborted) throw describeAbort(signal);
-      control ??= endpoint.openControl();
+      control ??= await endpoint.openControl();
       try {
-        const { buildkitVersion } = await askInfo(control, signal);
+        const { buildkitVersion } = await control.ask(ControlService.info, {}, { limitMs, signal });
         return buildkitVersion?.version ?? "";
       } catch (error) {
         const fault = error as ServiceError;
@@ -51,17 +73,6 @@ export function createVersionQuestion(endpoint: Endpoint): VersionQuestion {
     },
     [Symbol.dispose]: close,
   };
-}
-
-async function askInfo(control: ControlClient, signal: AbortSignal): Promise<InfoResponse> {
-  const { promise, resolve, reject } = Promise.withResolvers<InfoResponse>();
-  const call = control.info({}, new Metadata(), { deadline: Date.now() + timeoutMs }, (error, response) => {
-    if (error === null) resolve(response);
-    else reject(error);
-  });
-  const cancel = () => call.cancel();
-  signal.addEventListener("abort", cancel, { once: true });
-  return await promise.finally(() => signal.removeEventListener("abort", cancel));
 }
 
 async function describeFault(endpoint: Endpoint, fault: ServiceError, signal: AbortSignal): Promise<Error> {

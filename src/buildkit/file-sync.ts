@@ -12,11 +12,11 @@
  * The daemon does not filter again: what we send is what a COPY sees. It has no other way to our files than the
  * entries of the contexts given here, by the numbers that we gave them.
  */
-import { status } from "@grpc/grpc-js";
 import { BuilderError, messageOf } from "../errors.ts";
 import type { Context, Entry } from "../model/context.ts";
 import { type Filter, walkContext } from "./context-walk.ts";
 import { FileSender } from "./file-sender.ts";
+import { status } from "./grpc-status.ts";
 import { joinSignals } from "./joined-signal.ts";
 import { maxInFlightBytes, PacketWriter } from "./packet-writer.ts";
 import { errorPacket, finished, lastStat, readPacket } from "./packets.ts";

@@ -12,12 +12,12 @@
  * into place, which follows no link either. Links are stored as they are and never followed; devices and pipes are
  * left out. All becomes ours: the owner of an entry is not taken.
  */
-import { status } from "@grpc/grpc-js";
 import { BuilderError, messageOf } from "../errors.ts";
 import { modeDirectory, modeSymlink } from "../model/context.ts";
 import { messagesOf, sendMessage } from "./call-streams.ts";
 import { FolderWriter } from "./folder-writer.ts";
 import { Packet, type Stat } from "./generated/fsutil.ts";
+import { status } from "./grpc-status.ts";
 import { CallError, type IncomingCall } from "./session-calls.ts";
 
 const typeStat = 0;

@@ -1,8 +1,8 @@
-import { Metadata, type ServiceError } from "@grpc/grpc-js";
+import type { ServiceError } from "@grpc/grpc-js";
 import { parseAddress } from "./address.ts";
 import { describeAbort, describeTransport, describeUnreachable, endOf } from "./call-error.ts";
 import { askVersion } from "./daemon-version.ts";
-import { type ListWorkersResponse, SolveRequest, type WorkerRecord } from "./generated/control.ts";
+import { ControlService, SolveRequest, type WorkerRecord } from "./generated/control.ts";
 import { createHealth } from "./health.ts";
 import { createProgress } from "./progress.ts";
 import { createId, openSession } from "./session.ts";
@@ -62,22 +62,13 @@ export async function inspectDaemon(
 type Endpoint = ReturnType<typeof parseAddress>;
 
 async function listWorkers(endpoint: Endpoint, signal: AbortSignal): Promise<readonly WorkerRecord[]> {
-  const control = endpoint.openControl();
-  const { promise, resolve, reject } = Promise.withResolvers<ListWorkersResponse>();
-  const deadline = Date.now() + limitMs;
-  const call = control.listWorkers({ filter: [] }, new Metadata(), { deadline }, (error, response) => {
-    if (error === null) resolve(response);
-    else reject(error);
-  });
-  const cancel = () => call.cancel();
-  signal.addEventListener("abort", cancel, { once: true });
+  const control = await endpoint.openControl();
   try {
-    return (await promise).record;
+    return (await control.ask(ControlService.listWorkers, { filter: [] }, { limitMs, signal })).record;
   } catch (error) {
     if (signal.aborted) throw describeAbort(signal);
     throw describeTransport(endpoint.address, endOf(error as ServiceError)) ?? error;
   } finally {
-    signal.removeEventListener("abort", cancel);
     control.close();
   }
 }

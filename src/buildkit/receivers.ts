@@ -7,11 +7,11 @@ import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { status } from "@grpc/grpc-js";
 import { BuilderError, messageOf } from "../errors.ts";
 import type { ClientOutput, TarTarget } from "./exporters.ts";
 import { receiveFolder } from "./folder-receiver.ts";
 import { FileSendService } from "./generated/file-send.ts";
+import { status } from "./grpc-status.ts";
 import { pour } from "./pour.ts";
 import { CallError, type CallHandler, type IncomingCall } from "./session-calls.ts";
 

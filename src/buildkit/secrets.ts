@@ -1,6 +1,6 @@
-import { status } from "@grpc/grpc-js";
 import { BuilderError } from "../errors.ts";
 import { SecretsService } from "./generated/secrets.ts";
+import { status } from "./grpc-status.ts";
 import { CallError, type CallHandler, unary } from "./session-calls.ts";
 
 /** BuildKit's own clients refuse more. */

@@ -1,5 +1,6 @@
-import { type MethodDefinition, status } from "@grpc/grpc-js";
+import type { MethodDefinition } from "@grpc/grpc-js";
 import { createFrameReader, frameMessage } from "./grpc-frames.ts";
+import { type StatusCode, status } from "./grpc-status.ts";
 import type { Header } from "./hpack.ts";
 import type { Http2Stream } from "./http2-stream.ts";
 
@@ -23,9 +24,9 @@ export type CallHandlers = ReadonlyMap<string, CallHandler>;
 /** Ends a call with a gRPC status other than "unknown". */
 export class CallError extends Error {
   override readonly name = "CallError";
-  readonly code: status;
+  readonly code: StatusCode;
 
-  constructor(code: status, message: string, options?: ErrorOptions) {
+  constructor(code: StatusCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
   }

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from "node:util";
-import { status } from "@grpc/grpc-js";
 import { BuilderError, type ErrorCode, type Fault } from "../errors.ts";
 import type { Status } from "./generated/rpc-status.ts";
+import { status } from "./grpc-status.ts";
 import type { FailedStep } from "./progress.ts";
 import { readDetails, type SolveDetails } from "./solve-details.ts";
 

@@ -1,7 +1,7 @@
-import { status } from "@grpc/grpc-js";
 import type { CallEnd } from "./calls.ts";
 import { ControlService, type SolveRequest, type SolveResponse } from "./generated/control.ts";
 import { Status } from "./generated/rpc-status.ts";
+import { status } from "./grpc-status.ts";
 import type { Progress } from "./progress.ts";
 import type { Session } from "./session.ts";
 import { watchStatus } from "./status.ts";

@@ -5,10 +5,10 @@
  */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { status } from "@grpc/grpc-js";
 import { BuilderError, messageOf } from "../errors.ts";
 import { messagesOf, readBytes, sendBytes } from "./call-streams.ts";
 import { SSHService } from "./generated/ssh.ts";
+import { status } from "./grpc-status.ts";
 import { CallError, type CallHandler, type IncomingCall, unary } from "./session-calls.ts";
 
 const idHeader = "buildkit.ssh.id";

@@ -10,16 +10,14 @@ import type { Socket } from "node:net";
 import type { Endpoint } from "./address.ts";
 import { createBytesReader } from "./bytes-messages.ts";
 import { callHeaders, readEnd } from "./calls.ts";
+import { speakHttp2 } from "./connection.ts";
 import type { Header } from "./hpack.ts";
-import { Http2Connection } from "./http2-connection.ts";
+import type { Http2Connection } from "./http2-connection.ts";
 import type { OnBytes } from "./http2-frames.ts";
 import type { Outlet } from "./http2-sender.ts";
 import { MessageOutlet } from "./message-outlet.ts";
-import { SocketOutlet } from "./socket-outlet.ts";
 
 const sessionPath = "/moby.buildkit.v1.Control/Session";
-/** How much the daemon may send before we have read it. */
-const windowBytes = 8 * 1024 * 1024;
 
 /** What is at our end of a tunnel: it is given what comes, and told when there is room for what goes. */
 export type Inner = Pick<Http2Connection, "receive" | "pump">;
@@ -71,15 +69,8 @@ interface CallOptions {
 }
 
 function openCall(socket: Socket, headers: readonly Header[], { serve, onEnd, signal }: CallOptions): Http2Connection {
-  const outlet = new SocketOutlet(socket, () => connection.pump());
-  const connection = new Http2Connection("client", {
-    outlet,
-    windowBytes,
-    streamWindowBytes: windowBytes,
-    onEnd(reason) {
-      outlet.end();
-      onEnd(reason);
-    },
+  const connection = speakHttp2(socket, {
+    onEnd,
     onRoom() {
       messages.catchUp();
       inner.pump();
@@ -93,8 +84,6 @@ function openCall(socket: Socket, headers: readonly Header[], { serve, onEnd, si
     onBytes: createBytesReader((chunk, start, end) => inner.receive(chunk, start, end)),
     onEnd: () => connection.close(new Error("BuildKit has ended the session")),
   });
-  socket.on("error", (error) => connection.close(error));
-  socket.once("close", () => connection.close(new Error("the connection has ended")));
   call.signal.addEventListener("abort", () => connection.close(call.signal.reason as Error), { once: true });
   const close = () => void socket.destroy();
   signal.addEventListener("abort", close, { once: true });

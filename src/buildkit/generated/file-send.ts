@@ -6,17 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import {
-  type CallOptions,
-  type ChannelCredentials,
-  Client,
-  type ClientDuplexStream,
-  type ClientOptions,
-  type handleBidiStreamingCall,
-  makeGenericClientConstructor,
-  type Metadata,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
+import type { handleBidiStreamingCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 
 /** Results that come back to the client: a tar as a stream of bytes. A folder comes as packets of the file sync. */
 
@@ -95,18 +85,6 @@ export const FileSendService = {
 export interface FileSendServer extends UntypedServiceImplementation {
   diffCopy: handleBidiStreamingCall<BytesMessage, BytesMessage>;
 }
-
-export interface FileSendClient extends Client {
-  diffCopy(): ClientDuplexStream<BytesMessage, BytesMessage>;
-  diffCopy(options: Partial<CallOptions>): ClientDuplexStream<BytesMessage, BytesMessage>;
-  diffCopy(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<BytesMessage, BytesMessage>;
-}
-
-export const FileSendClient = makeGenericClientConstructor(FileSendService, "moby.filesync.v1.FileSend") as unknown as {
-  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): FileSendClient;
-  service: typeof FileSendService;
-  serviceName: string;
-};
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 

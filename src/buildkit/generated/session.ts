@@ -6,18 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import {
-  type CallOptions,
-  type ChannelCredentials,
-  Client,
-  type ClientOptions,
-  type ClientUnaryCall,
-  type handleUnaryCall,
-  makeGenericClientConstructor,
-  type Metadata,
-  type ServiceError,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
+import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 
 /** What the daemon calls on the session: the client is the server here. */
 
@@ -681,75 +670,6 @@ export interface AuthServer extends UntypedServiceImplementation {
   getTokenAuthority: handleUnaryCall<GetTokenAuthorityRequest, GetTokenAuthorityResponse>;
   verifyTokenAuthority: handleUnaryCall<VerifyTokenAuthorityRequest, VerifyTokenAuthorityResponse>;
 }
-
-export interface AuthClient extends Client {
-  credentials(
-    request: CredentialsRequest,
-    callback: (error: ServiceError | null, response: CredentialsResponse) => void,
-  ): ClientUnaryCall;
-  credentials(
-    request: CredentialsRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: CredentialsResponse) => void,
-  ): ClientUnaryCall;
-  credentials(
-    request: CredentialsRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: CredentialsResponse) => void,
-  ): ClientUnaryCall;
-  fetchToken(
-    request: FetchTokenRequest,
-    callback: (error: ServiceError | null, response: FetchTokenResponse) => void,
-  ): ClientUnaryCall;
-  fetchToken(
-    request: FetchTokenRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: FetchTokenResponse) => void,
-  ): ClientUnaryCall;
-  fetchToken(
-    request: FetchTokenRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: FetchTokenResponse) => void,
-  ): ClientUnaryCall;
-  getTokenAuthority(
-    request: GetTokenAuthorityRequest,
-    callback: (error: ServiceError | null, response: GetTokenAuthorityResponse) => void,
-  ): ClientUnaryCall;
-  getTokenAuthority(
-    request: GetTokenAuthorityRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: GetTokenAuthorityResponse) => void,
-  ): ClientUnaryCall;
-  getTokenAuthority(
-    request: GetTokenAuthorityRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: GetTokenAuthorityResponse) => void,
-  ): ClientUnaryCall;
-  verifyTokenAuthority(
-    request: VerifyTokenAuthorityRequest,
-    callback: (error: ServiceError | null, response: VerifyTokenAuthorityResponse) => void,
-  ): ClientUnaryCall;
-  verifyTokenAuthority(
-    request: VerifyTokenAuthorityRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: VerifyTokenAuthorityResponse) => void,
-  ): ClientUnaryCall;
-  verifyTokenAuthority(
-    request: VerifyTokenAuthorityRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: VerifyTokenAuthorityResponse) => void,
-  ): ClientUnaryCall;
-}
-
-export const AuthClient = makeGenericClientConstructor(AuthService, "moby.filesync.v1.Auth") as unknown as {
-  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): AuthClient;
-  service: typeof AuthService;
-  serviceName: string;
-};
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 
