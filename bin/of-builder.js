@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // Plain JavaScript for any Node from 20 on: a Node that cannot run TypeScript hands over to the one among the packages.
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { runInPlace } from "./run-node.js";
 
+// An import statement would load all that node:fs can export, its streams too, which takes longer than the rest of this.
+const { existsSync } = process.getBuiltinModule?.("node:fs") ?? (await import("node:fs"));
 const root = new URL("../", import.meta.url);
 const main = new URL("src/cli/main.ts", root);
 // Stripping the types is what a start spends most of its time on: what was stripped once is kept.
@@ -28,6 +28,7 @@ async function handOver() {
     const line = [fileURLToPath(newer), fileURLToPath(main), ...process.argv.slice(2)];
     // Who kills this process means the one that works: where Linux's setpriv is, the kernel sees to it.
     const [command = "", ...args] = existsSync(setpriv) ? [setpriv, "--pdeathsig", "KILL", ...line] : line;
+    const { runInPlace } = await import("./run-node.js");
     return runInPlace(command, args, { NODE_COMPILE_CACHE: compileCache, ...process.env });
   }
   console.error(`of-builder needs Node 22.18 or newer, and this is ${process.versions.node}. Run: npm ci`);
