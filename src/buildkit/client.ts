@@ -27,7 +27,7 @@ export interface Buildkit {
   ): Promise<BuildResult>;
   /**
    * Asks the daemon for its version.
-   * @throws BuilderError `buildkit_unreachable` (also after 5 s of silence), `buildkit_refused` where it is too old
+   * @throws BuilderError `buildkit_unreachable` (also after 6 s of silence), `buildkit_refused` where it is too old
    */
   check(options: { signal: AbortSignal }): Promise<{ readonly version: string }>;
   /** Ends the client: builds that still run are cancelled. */

@@ -20,7 +20,7 @@ const dialLimitMs = 1000;
 /**
  * Asks a daemon for its version, which also proves that it lives.
  * @returns such as "v0.34.2"; "" where it is too old to tell
- * @throws BuilderError `buildkit_unreachable`, also after 5 s of silence; `build_cancelled`
+ * @throws BuilderError `buildkit_unreachable`, also after 6 s of silence; `build_cancelled`
  */
 export async function askVersion(endpoint: Endpoint, signal: AbortSignal): Promise<string> {
   const version = await askQuickly(endpoint, signal);

@@ -43,25 +43,12 @@ export async function spoolBody(
   for (let piece = await pieces.next(); piece.length > 0; piece = await pieces.next()) await write(output, piece);
 }
 
-/** Writes a piece to its end; a full disk takes the first part of it alone. */
+/** Writes a piece to its end: of a disk that is nearly full the system takes a part, and says only then what is wrong. */
 async function write(output: FileHandle, piece: readonly Buffer[]): Promise<void> {
-  let rest = piece;
-  while (rest.length > 0) {
-    const { bytesWritten } = await output.writev(rest);
-    rest = dropBytes(rest, bytesWritten);
-  }
+  const bytes = piece.reduce((sum, chunk) => sum + chunk.length, 0);
+  const { bytesWritten } = await output.writev(piece);
+  if (bytesWritten < bytes) await output.writeFile(Buffer.concat(piece).subarray(bytesWritten));
   for (const chunk of piece) freeChunk(chunk);
-}
-
-function dropBytes(chunks: readonly Buffer[], bytes: number): readonly Buffer[] {
-  let left = bytes;
-  const first = chunks.findIndex((chunk) => {
-    if (left < chunk.length) return true;
-    left -= chunk.length;
-    return false;
-  });
-  if (first < 0) return [];
-  return [chunks[first]?.subarray(left) ?? Buffer.alloc(0), ...chunks.slice(first + 1)];
 }
 
 /**
