@@ -65,8 +65,9 @@ async function sync(context: Context, filter: Filter, call: IncomingCall): Promi
   const done = receive(call, sender, signal);
   try {
     await Promise.all([done, sender.run(done), announce({ context, filter, writer, sender, signal })]);
-  } finally {
+  } catch (error) {
     stop.abort(new Error("the file sync has ended"));
+    throw error;
   }
   writer.flush();
   call.stream.write(finished);

@@ -34,7 +34,6 @@ export class Http2Stream {
   readonly id: number;
   readonly #host: StreamHost;
   readonly #window: ReceiveWindow;
-  readonly #gone = new AbortController();
   readonly #waiting: Waiting[] = [];
   #waitingBytes = 0;
   /** Bytes of the first one waiting that are sent. */
@@ -47,6 +46,10 @@ export class Http2Stream {
   /** What has come before anybody listened. */
   #early: Buffer[] = [];
   #isEnded = false;
+  /** Why it is over. */
+  #over: Error | undefined;
+  /** Made when somebody asks for its signal, which few calls do. */
+  #gone: AbortController | undefined;
   #isHeld = false;
   #heldBytes = 0;
   /** What the other side still takes of this stream. */
@@ -61,11 +64,13 @@ export class Http2Stream {
 
   /** Aborts when the stream is over, with why. */
   get signal(): AbortSignal {
+    this.#gone ??= new AbortController();
+    if (this.#over) this.#gone.abort(this.#over);
     return this.#gone.signal;
   }
 
   get isClosed(): boolean {
-    return this.#gone.signal.aborted;
+    return this.#over !== undefined;
   }
 
   /** Whether something has still to be sent. */
@@ -197,8 +202,9 @@ export class Http2Stream {
   /** Of the connection: the stream is over. */
   close(reason: Error): void {
     if (this.isClosed) return;
+    this.#over = reason;
     this.#host.forget(this);
-    this.#gone.abort(reason);
+    this.#gone?.abort(reason);
     this.#trailers = undefined;
     this.#isLastOwed = false;
     this.#early = [];

@@ -4,7 +4,6 @@ import { type Call, type CallOptions, makeCall } from "./calls.ts";
 import type { Header } from "./hpack.ts";
 import { Http2Connection } from "./http2-connection.ts";
 import type { Outlet } from "./http2-sender.ts";
-import { pause } from "./pause.ts";
 import { answerCall, type CallHandlers } from "./session-calls.ts";
 import { openTunnel } from "./tunnel.ts";
 
@@ -83,9 +82,10 @@ export function openSession(
 }
 
 async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
-  const done = new AbortController();
-  await Promise.race([work, pause(ms, done.signal)]);
-  done.abort();
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const limit = setTimeout(resolve, ms);
+  await Promise.race([work, late]);
+  clearTimeout(limit);
 }
 
 function sessionHeaders(id: string, sharedKey: string, handlers: CallHandlers): Header[] {

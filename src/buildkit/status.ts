@@ -1,5 +1,4 @@
 import { ControlService } from "./generated/control.ts";
-import { pause } from "./pause.ts";
 import type { Progress } from "./progress.ts";
 import type { Session } from "./session.ts";
 
@@ -17,15 +16,15 @@ export interface StatusWatch {
 /** Starts to follow a build. The daemon waits some seconds for a build that it does not know yet. */
 export function watchStatus(session: Pick<Session, "call">, ref: string, progress: Progress): StatusWatch {
   const { promise: fault, reject } = Promise.withResolvers<never>();
-  let isOver = false;
-  let lastAt = performance.now();
+  const { promise: silent, resolve: fallSilent } = Promise.withResolvers<void>();
+  let silence: NodeJS.Timeout | undefined;
   let hasTold = false;
   const call = session.call({
     method: ControlService.status,
     request: { ref },
     onMessage(message) {
       hasTold = true;
-      lastAt = performance.now();
+      silence?.refresh();
       try {
         progress.take(message);
       } catch (error) {
@@ -34,18 +33,12 @@ export function watchStatus(session: Pick<Session, "call">, ref: string, progres
     },
   });
   fault.catch(() => undefined);
-  const over = call.ended.then(() => {
-    isOver = true;
-  });
   return {
     fault,
     hasTold: () => hasTold,
     async drain(maxSilenceMs) {
-      const left = () => lastAt + maxSilenceMs - performance.now();
-      const done = new AbortController();
-      lastAt = performance.now();
-      while (!isOver && left() > 0) await Promise.race([over, fault, pause(left(), done.signal)]);
-      done.abort();
+      silence = setTimeout(fallSilent, maxSilenceMs);
+      await Promise.race([call.ended, fault, silent]).finally(() => clearTimeout(silence));
     },
     close: () => call.cancel(),
   };
