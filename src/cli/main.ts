@@ -6,7 +6,6 @@ import { addExtraOptions, secretOption } from "./build-extras.ts";
 import { addGithubCommands } from "./github-commands.ts";
 import { buildHelp, devHelp, doctorHelp, keygenHelp, remoteBuildHelp, serveHelp, workerHelp } from "./help.ts";
 import { addPushesCommands } from "./pushes-commands.ts";
-import { keepHeapSmall } from "./small-heap.ts";
 import { addStackOptions } from "./stack-options.ts";
 import { exitCodes, type World } from "./world.ts";
 
@@ -105,10 +104,11 @@ function addRemoteBuild(program: Command, call: Call): void {
 
 /** What a server needs, from its keys to everything around it. */
 function addServing(program: Command, call: Call): void {
-  const callServing: Call = (command) => {
-    keepHeapSmall();
-    return call(command);
-  };
+  const callServing: Call = (command) =>
+    call(async () => {
+      (await import("./small-heap.ts")).keepHeapSmall();
+      return command();
+    });
   program
     .command("serve")
     .description("Serve GitHub's webhook and POST /build.")
