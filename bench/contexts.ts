@@ -7,7 +7,7 @@ import { createPushStack, type PushStack } from "./push-stack.ts";
 import { startRealParts } from "./real-parts.ts";
 import { type Bench, createRow, type Row } from "./result.ts";
 
-const rounds = 5;
+const rounds = 9;
 /** Largest ratios, by peer: what a person could do by hand, and what most people would pick. */
 const peers = [
   { side: "peer", name: "20 buildctl", bars: { cold: 0.95, warm: 0.25 } },
