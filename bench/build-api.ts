@@ -11,7 +11,7 @@ import { type Bench, createRow, type Row } from "./result.ts";
 
 const run = promisify(execFile);
 const bars = { large: 0.6, many: 0.6, tiny: 1.15 };
-const rounds = { large: 5, many: 3, tiny: 11 };
+const rounds = { large: 9, many: 7, tiny: 11 };
 
 /**
  * A step sees all files where BuildKit keeps the context, and none goes into the image: copying files into a layer,
