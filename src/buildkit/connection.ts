@@ -7,29 +7,43 @@ import { SocketOutlet } from "./socket-outlet.ts";
 /** How much the daemon may send before we have read it. */
 const windowBytes = 8 * 1024 * 1024;
 
+/** A connection of HTTP/2, and what it goes over: closed with it. */
+export interface Connected {
+  readonly connection: Http2Connection;
+  readonly socket: Socket;
+}
+
 /**
- * Speaks HTTP/2 as the client on a socket that is ready for it. What the socket brings is the caller's to hand on.
+ * Dials a daemon and speaks HTTP/2 with it, as the client.
+ * @param options.signal ends it where it is not connected yet
  * @param options.onEnd hears once why the connection is over; the socket is closed then
  * @param options.onRoom hears that more may be sent
+ * @throws Error where no connection comes about
  */
-export function speakHttp2(
-  socket: Socket,
-  { onEnd, onRoom }: { onEnd: (reason: Error) => void; onRoom?: () => void },
-): Http2Connection {
-  const outlet = new SocketOutlet(socket, () => connection.pump());
-  const connection = new Http2Connection("client", {
+export async function openConnection(
+  endpoint: Endpoint,
+  { signal, onEnd, onRoom }: { signal: AbortSignal; onEnd?: (reason: Error) => void; onRoom?: () => void },
+): Promise<Connected> {
+  let connection: Http2Connection | undefined;
+  const socket = await endpoint.dial({
+    signal,
+    onBytes: (chunk, start, end) => connection?.receive(chunk, start, end),
+  });
+  const outlet = new SocketOutlet(socket, () => connection?.pump());
+  const opened = new Http2Connection("client", {
     outlet,
     windowBytes,
     streamWindowBytes: windowBytes,
     onEnd(reason) {
       outlet.end();
-      onEnd(reason);
+      onEnd?.(reason);
     },
     ...(onRoom && { onRoom }),
   });
-  socket.on("error", (error) => connection.close(error));
-  socket.once("close", () => connection.close(new Error("the connection has ended")));
-  return connection;
+  connection = opened;
+  socket.on("error", (error) => opened.close(error));
+  socket.once("close", () => opened.close(new Error("the connection has ended")));
+  return { connection: opened, socket };
 }
 
 /**
@@ -42,12 +56,7 @@ export async function callOnce<Request, Response>(
   call: CallOptions<Request, Response>,
   { signal }: { signal: AbortSignal },
 ): Promise<CallEnd> {
-  let connection: Http2Connection | undefined;
-  const socket = await endpoint.dial({
-    signal,
-    onBytes: (chunk, start, end) => connection?.receive(chunk, start, end),
-  });
-  connection = speakHttp2(socket, { onEnd: () => undefined });
+  const { connection } = await openConnection(endpoint, { signal });
   const { ended, cancel } = makeCall(Promise.resolve(connection), endpoint.origin, call);
   signal.addEventListener("abort", cancel, { once: true });
   if (signal.aborted) cancel();

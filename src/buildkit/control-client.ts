@@ -18,7 +18,7 @@ export interface ControlClient {
   close(): void;
 }
 
-/** Some answers are long: logs of one Status message come near to 1 MiB. */
+/** The longest answer asked for here is a list of the daemon's workers and their platforms. */
 const maxMessageBytes = 16 * 1024 * 1024;
 
 const channelOptions = {

@@ -6,14 +6,12 @@
  * What goes out is laid out at once: a frame of the connection inside is put straight into messages and frames of this
  * one, in the memory that the socket gets.
  */
-import type { Socket } from "node:net";
 import type { Endpoint } from "./address.ts";
 import { createBytesReader } from "./bytes-messages.ts";
 import { callHeaders, readEnd } from "./calls.ts";
-import { speakHttp2 } from "./connection.ts";
+import { openConnection } from "./connection.ts";
 import type { Header } from "./hpack.ts";
 import type { Http2Connection } from "./http2-connection.ts";
-import type { OnBytes } from "./http2-frames.ts";
 import type { Outlet } from "./http2-sender.ts";
 import { MessageOutlet } from "./message-outlet.ts";
 
@@ -42,12 +40,19 @@ export function openTunnel(
 ): Tunnel {
   const closed = new AbortController();
   const { signal } = closed;
-  let receiver: Http2Connection | undefined;
-  const onBytes: OnBytes = (chunk, start, end) => receiver?.receive(chunk, start, end);
-  const opening = endpoint.dial({ signal, onBytes }).then((socket) => {
+  let inside: { messages: MessageOutlet; inner: Inner } | undefined;
+  const onRoom = () => {
+    inside?.messages.catchUp();
+    inside?.inner.pump();
+  };
+  const opening = openConnection(endpoint, { signal, onEnd, onRoom }).then((opened) => {
+    const { connection, socket } = opened;
     const request = [...callHeaders(endpoint.origin, sessionPath), ...headers];
-    receiver = openCall(socket, request, { serve, onEnd, signal });
-    return { socket, connection: receiver };
+    const close = () => void socket.destroy();
+    signal.addEventListener("abort", close, { once: true });
+    if (signal.aborted) close();
+    inside = openCall(connection, request, serve);
+    return opened;
   });
   opening.catch(onEnd);
   const connection = opening.then((opened) => opened.connection);
@@ -62,20 +67,8 @@ export function openTunnel(
   };
 }
 
-interface CallOptions {
-  readonly serve: (outlet: Outlet) => Inner;
-  readonly onEnd: (reason: Error) => void;
-  readonly signal: AbortSignal;
-}
-
-function openCall(socket: Socket, headers: readonly Header[], { serve, onEnd, signal }: CallOptions): Http2Connection {
-  const connection = speakHttp2(socket, {
-    onEnd,
-    onRoom() {
-      messages.catchUp();
-      inner.pump();
-    },
-  });
+/** Makes the call that the session lies in; the connection ends with it. */
+function openCall(connection: Http2Connection, headers: readonly Header[], serve: (outlet: Outlet) => Inner) {
   const call = connection.request(headers);
   const messages = new MessageOutlet(call);
   const inner = serve(messages);
@@ -85,10 +78,7 @@ function openCall(socket: Socket, headers: readonly Header[], { serve, onEnd, si
     onEnd: () => connection.close(new Error("BuildKit has ended the session")),
   });
   call.signal.addEventListener("abort", () => connection.close(call.signal.reason as Error), { once: true });
-  const close = () => void socket.destroy();
-  signal.addEventListener("abort", close, { once: true });
-  if (signal.aborted) close();
-  return connection;
+  return { messages, inner };
 }
 
 /** Throws where the daemon answers with anything but a running call. */
