@@ -85,6 +85,9 @@ const fixes: readonly { readonly code: ErrorCode; readonly pattern: RegExp; read
   },
 ];
 
+/** BuildKit's guess, behind whatever else it says, where the name of an image is much like that of a stage. */
+const stageGuess = /^(?<text>.*failed to resolve source metadata for .*) \(did you mean (?<stage>[^()]+)\?\)$/su;
+
 const maxShown = 300;
 
 /**
@@ -123,10 +126,12 @@ function readFailure(
   // A RUN's message repeats its command, which may say anything: only its exit code counts.
   if (isProcess(failure, details))
     return { code: "build_failed", message: processMessage({ name, exitCode: details.exitCode, step }) };
+  const { text = failure.message, stage } = stageGuess.exec(failure.message)?.groups ?? {};
   for (const { code, pattern, say } of kinds) {
-    const match = pattern.exec(failure.message);
+    const match = pattern.exec(text);
     if (match === null) continue;
-    const fix = fixes.find((known) => known.code === code && known.pattern.test(failure.message))?.fix;
+    const known = fixes.find((each) => each.code === code && each.pattern.test(text))?.fix;
+    const fix = stage === undefined ? known : `If a stage of the Dockerfile is meant, it is called "${shown(stage)}".`;
     return { code, message: shown(say(match)), fix };
   }
   const code = failure.code === status.UNAVAILABLE ? "buildkit_unreachable" : "build_failed";

@@ -45,6 +45,29 @@ test.for([
   expect(error.message.length).toBeLessThanOrEqual(300);
 });
 
+const noImage = "failed to resolve source metadata for docker.io/library/biuld:latest: ";
+
+test.for([
+  {
+    text: `${noImage}docker.io/library/biuld:latest: not found`,
+    code: "build_failed",
+    says: 'base image "docker.io/library/biuld:latest" does not exist',
+  },
+  {
+    text: `${noImage}failed to do request: Head "https://r.example/v2/biuld": dial tcp: no such host`,
+    code: "registry_unreachable",
+    says: 'the registry of "docker.io/library/biuld:latest" does not answer: dial tcp: no such host',
+  },
+])("a misspelt stage, taken for an image: $says", ({ text, code, says }) => {
+  const message = `biuld: ${text} (did you mean build?)`;
+  const error = describeFailure(Status.fromPartial({ code: 2, message }), []);
+  expect(error).toMatchObject({
+    code,
+    message: says,
+    fix: 'If a stage of the Dockerfile is meant, it is called "build".',
+  });
+});
+
 test.for([
   {
     what: "refuses",
