@@ -5,7 +5,7 @@ import { untilTold } from "./signals.ts";
 /** Runs until a signal; then what is being done may end. */
 export async function untilDrained(
   { drainMs: limitMs }: Config,
-  { log, stop }: { log: Log; stop(options: { limitMs: number }): Promise<void> },
+  { log, stop, leave }: { log: Log; stop(options: { limitMs: number }): Promise<void>; leave?: () => Promise<void> },
 ): Promise<void> {
   await untilTold((signal) => {
     log.info(
@@ -13,5 +13,5 @@ export async function untilDrained(
       "stopping: no new work is taken, running work may finish; a second signal leaves at once",
     );
     return stop({ limitMs });
-  });
+  }, leave);
 }

@@ -11,6 +11,6 @@ export async function serve(options: { config?: string }, world: World): Promise
   const log = createLog(config.logLevel);
   const service = await startService(config, { surroundings: readSurroundings(world.env), log });
   log.info({ address: service.address }, "of-builder is ready");
-  await untilDrained(config, { log, stop: service.stop });
+  await untilDrained(config, { log, ...service });
   return exitCodes.success;
 }

@@ -8,10 +8,15 @@ const sameSignalMs = 500;
 
 /**
  * Waits for SIGINT or SIGTERM, then stops. A second signal leaves at once: unfinished work continues at the next start.
+ * @param leave tells whoever waits for something that it will not come; in a moment, as the process ends after it
  */
-export async function untilTold(stop: (signal: string) => Promise<void>): Promise<void> {
+export async function untilTold(
+  stop: (signal: string) => Promise<void>,
+  leave: () => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
   const told = Promise.withResolvers<string>();
-  using _signals = onSignals({ first: told.resolve, second: () => process.exit(1) });
+  const second = () => void leave().finally(() => process.exit(1));
+  using _signals = onSignals({ first: told.resolve, second });
   await stop(await told.promise);
 }
 

@@ -21,6 +21,8 @@ export interface Service {
    * the next start. Deliveries are taken until the end: they only have to be stored.
    */
   stop(options: { limitMs: number }): Promise<void>;
+  /** Ends the builds of the build API in the middle of a stop, and tells those who wait for them. */
+  leave(): Promise<void>;
 }
 
 /** How long a build that was aborted gets to say so. */
@@ -47,11 +49,11 @@ export async function startService(
   const app = await createServiceDoors(config, foundation, { intake, ...signals });
   const listening = await listen(app, { host: config.listenHost, port: config.port });
   const rest = stack.move();
+  const reason = new BuilderError("stopping", "of-builder is stopping");
   return {
     address: listening.url,
     databaseUrl,
     async stop({ limitMs }) {
-      const reason = new BuilderError("stopping", "of-builder is stopping");
       const endMs = Date.now() + limitMs;
       stopping.abort(reason);
       const limit = setTimeout(() => leaving.abort(reason), limitMs);
@@ -60,6 +62,10 @@ export async function startService(
       clearTimeout(limit);
       leaving.abort(reason);
       await rest.disposeAsync();
+    },
+    async leave() {
+      leaving.abort(reason);
+      await listening.close({ limitMs: answerMs });
     },
   };
 }

@@ -10,11 +10,15 @@ afterEach(() => {
 test("a signal that arrives twice at once, as from systemd, stops once; a later one leaves at once", async () => {
   const exit = vi.spyOn(process, "exit").mockReturnValue(undefined as never);
   const stopping = Promise.withResolvers<void>();
+  const leaving = Promise.withResolvers<void>();
   const stops: string[] = [];
-  const told = untilTold((name) => {
-    stops.push(name);
-    return stopping.promise;
-  });
+  const told = untilTold(
+    (name) => {
+      stops.push(name);
+      return stopping.promise;
+    },
+    () => leaving.promise,
+  );
   process.emit("SIGTERM", "SIGTERM");
   vi.advanceTimersByTime(100);
   process.emit("SIGTERM", "SIGTERM");
@@ -23,7 +27,10 @@ test("a signal that arrives twice at once, as from systemd, stops once; a later 
   expect(exit).not.toHaveBeenCalled();
   vi.advanceTimersByTime(1000);
   process.emit("SIGINT", "SIGINT");
-  expect(exit).toHaveBeenCalledExactlyOnceWith(1);
+  await Promise.resolve();
+  expect(exit).not.toHaveBeenCalled();
+  leaving.resolve();
+  await vi.waitFor(() => expect(exit).toHaveBeenCalledExactlyOnceWith(1));
   stopping.resolve();
   await told;
 });

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import { expect, inject, test } from "vitest";
 import { startFaultyProxy } from "../buildkit/faulty-proxy.ts";
 import { archive } from "../contexts/archives.ts";
@@ -92,6 +93,21 @@ test.for(Object.entries(endings))("%s in the middle of a stream ends it with one
   expect(last).toMatchObject([{ status: "failed", error: expect.stringMatching(ending.error) }]);
   expect(records.at(-1)).toBe(last[0]);
   await expect.poll(() => leftBodies(installation), { timeout: 20_000 }).toEqual([]);
+});
+
+test("a server that is told twice to stop leaves at once, and still ends a stream with one failed record", async () => {
+  await using installation = await createInstallation({ drain_limit: "10m" });
+  const serving = await installation.start();
+  const strike = async () => {
+    serving.process.kill("SIGTERM");
+    await serving.logged("stopping: no new work is taken");
+    // What comes so soon after the first signal counts as the same.
+    await setTimeout(600);
+    expect(await serving.end("SIGTERM")).toBe(1);
+  };
+  const records = await recordsUntil(strike, serving);
+  const last = records.filter(({ status }) => status !== "in_progress");
+  expect(last).toMatchObject([{ status: "failed", error: "of-builder is stopping" }]);
 });
 
 test("a server that is killed in the middle of a stream leaves half a record, and no word of success", async () => {
