@@ -13,7 +13,8 @@ interface SecretFile {
 }
 
 /**
- * Reads the secrets of one kind: the file NAME first, then all NAME-*, in the order of their names. Read anew each time.
+ * Reads the secrets of one kind: the file NAME first, then all NAME-*, in the order of their names; what ends in `.pub` is a
+ * public key that lies beside its own. Read anew each time.
  * @throws BuilderError `setting_invalid` where one cannot be read
  */
 export async function readSecretFiles(
@@ -21,7 +22,8 @@ export async function readSecretFiles(
   name: "payload-secret" | "build-secrets-key",
 ): Promise<readonly SecretFile[]> {
   try {
-    const names = (await readdir(folder)).filter((id) => id === name || id.startsWith(`${name}-`)).sort();
+    const isOne = (id: string) => id === name || (id.startsWith(`${name}-`) && !id.endsWith(".pub"));
+    const names = (await readdir(folder)).filter(isOne).sort();
     return await Promise.all(
       names.map(async (id) => ({ id, text: (await readFile(join(folder, id), "utf8")).trim() })),
     );

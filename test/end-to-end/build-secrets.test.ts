@@ -142,7 +142,7 @@ ${step} cat /run/secrets/token && echo && base64 /run/secrets/token && echo "it 
 test("a key is replaced without a restart: the old one still opens what was sealed for it", async () => {
   const old = await publicKey();
   await rename(keyFile("build-secrets-key"), keyFile("build-secrets-key-old"));
-  await rename(keyFile("build-secrets-key.pub"), keyFile("old.pub"));
+  await rename(keyFile("build-secrets-key.pub"), keyFile("build-secrets-key-old.pub"));
   await keygen("build-secrets-key");
   const current = await publicKey();
   expect(current.key_id).not.toBe(old.key_id);

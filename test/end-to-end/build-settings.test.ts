@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { archive } from "../contexts/archives.ts";
@@ -80,6 +80,28 @@ test.for<[string, Headers, readonly ((body: Buffer) => Headers)[], readonly numb
     headers.map((one) => [good, one] as const),
   );
   expect(answers.map(({ status }) => status)).toEqual(statuses);
+});
+
+test("each line of each payload-secret is a key, and an empty one lets nobody in", async () => {
+  const file = (name: string) => join(installation.folder, "secrets", name);
+  const signedWith = (key: string) => (body: Buffer) => ({
+    "x-build-signature": `sha256=${createHmac("sha256", key).update(body).digest("hex")}`,
+  });
+  await writeFile(file("payload-secret"), "new one\r\n  old one\r\n");
+  await writeFile(file("payload-secret-bob"), "bob's\n");
+  try {
+    const keys = ["new one", "old one", "bob's", "new one\r", "", "other"];
+    const answers = await answersOf(
+      {},
+      keys.map((key) => [good, signedWith(key)] as const),
+    );
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 401, 401, 401]);
+    await writeFile(file("payload-secret-bob"), "\n");
+    expect(await answersOf({}, [[good, signedWith("")]])).toMatchObject([{ status: 500 }]);
+  } finally {
+    await rm(file("payload-secret-bob"));
+    await writeFile(file("payload-secret"), secret);
+  }
 });
 
 test.for<[string, readonly Partial<Answer>[]]>([
