@@ -7,6 +7,8 @@ import { type Unpacking, unpack } from "./unpack.ts";
 /** The archive of one build: its folder `context`, and the small files beside it. */
 export interface Archive {
   readonly context: Context;
+  /** See TarIndex.entries. */
+  readonly entries: number;
   /** The plain tar. */
   readonly file: string;
   /** See TarIndex.readFile. */
@@ -26,5 +28,6 @@ export async function openArchive(
   const plain = await unpack(file, { ...options, target: join(folder, "archive.tar") });
   if (plain !== file) await rm(file);
   const index = await indexTar(plain, options);
-  return { context: index.context("context"), file: plain, readFile: index.readFile };
+  const { entries, readFile } = index;
+  return { context: index.context("context"), entries, file: plain, readFile };
 }

@@ -23,6 +23,8 @@ export interface TarLimits {
 
 /** What lies in an archive and where. The archive is read where it lies for as long as the index is used. */
 export interface TarIndex {
+  /** Files and folders that it holds in memory. */
+  readonly entries: number;
   /**
    * Everything below a folder of the archive.
    * @throws BuilderError `tar_invalid` where the archive has no such folder
@@ -67,6 +69,7 @@ export async function indexTar(
     }
   }
   return {
+    entries: tree.size,
     context: (folder) => contextOf(tree, folder),
     readFile: async (path, maxBytes) => readSmall(tree, path, maxBytes),
   };

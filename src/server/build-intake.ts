@@ -13,6 +13,8 @@ import { maxSecretsBytes, openSecrets } from "./sealed-secrets.ts";
 
 export interface OpenedArchive {
   readonly context: Context;
+  /** Files and folders, of which each takes memory for as long as the context is used. */
+  readonly entries: number;
   /** Where it lies, unpacked. */
   readonly file: string;
   readFile(path: string, maxBytes: number): Promise<Buffer | undefined>;
@@ -45,7 +47,11 @@ export interface Intake {
   readonly file: string;
   readonly config: BuildConfig;
   readonly context: Context;
+  /** Of the archive. */
+  readonly entries: number;
   readonly secrets: Readonly<Record<string, Uint8Array>>;
+  /** For a request that comes to nothing: lets the same one come again. */
+  letAgain(): void;
 }
 
 const maxConfigBytes = 1024 * 1024;
@@ -69,12 +75,19 @@ export async function takeRequest(
   };
   const file = join(folder, "body");
   await spoolBody(request, file, { maxBytes, onChunk, signal, ...(pace && { pace }) });
-  const client = checkSigned(signature, hands) ?? request.socket.remoteAddress ?? "";
-  if (print.bytes === 0) throw new BuilderError("body_invalid", "the body is empty: expected a tar archive");
-  const archive = await hands.openArchive(file, { folder, maxBytes, signal });
-  const config = await readConfig(archive);
-  const secrets = await readSecrets(archive, hands);
-  return { client, print: print.take(), file: archive.file, config, context: archive.context, secrets };
+  const { key, letAgain } = checkSigned(signature, hands);
+  const client = key ?? request.socket.remoteAddress ?? "";
+  try {
+    if (print.bytes === 0) throw new BuilderError("body_invalid", "the body is empty: expected a tar archive");
+    const archive = await hands.openArchive(file, { folder, maxBytes, signal });
+    const config = await readConfig(archive);
+    const secrets = await readSecrets(archive, hands);
+    const { context, entries, file: plain } = archive;
+    return { client, print: print.take(), file: plain, config, context, entries, secrets, letAgain };
+  } catch (error) {
+    letAgain();
+    throw error;
+  }
 }
 
 async function claimedSignature(
@@ -87,15 +100,14 @@ async function claimedSignature(
   return keys.length === 0 ? undefined : readSignature(headers, { keys, allowSha1, nowMs: Date.now() });
 }
 
-/** @returns whose signature it is; undefined where none is asked for */
+/** @returns whose signature it is; no key where none is asked for */
 function checkSigned(
   signature: ClaimedSignature | undefined,
   { replayGuard }: Pick<IntakeHands, "replayGuard">,
-): string | undefined {
-  if (!signature) return undefined;
+): { key?: string; letAgain(): void } {
+  if (!signature) return { letAgain: () => undefined };
   const { key, hex } = signature.check();
-  replayGuard.check({ hex, isStamped: signature.isStamped });
-  return key;
+  return { key, letAgain: replayGuard.check({ hex, isStamped: signature.isStamped }) };
 }
 
 async function readConfig(archive: OpenedArchive): Promise<BuildConfig> {

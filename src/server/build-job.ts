@@ -1,4 +1,5 @@
 import { open, rm } from "node:fs/promises";
+import { BuilderError } from "../errors.ts";
 import type { BuildEvent } from "../model/build-event.ts";
 import type { Context } from "../model/context.ts";
 import type { FairQueue } from "../pipeline/fair-queue.ts";
@@ -30,7 +31,8 @@ export interface BuildJobs {
   /**
    * Builds what was taken in, in its turn; where the same bytes are being built already, that build is waited for.
    * From here on the folder belongs to the job.
-   * @throws what the build throws; BuilderError `too_busy` before it has told anything where too many wait
+   * @throws what the build throws; BuilderError `too_busy` before it has told anything where too many wait, or hold too
+   *   much memory
    */
   run(intake: OwnedIntake, watcher: Watcher<JobEvent>): Promise<{ digest: string | undefined }>;
 }
@@ -38,12 +40,16 @@ export interface BuildJobs {
 type OwnedIntake = Intake & { readonly folder: string };
 
 const maxKeptBytes = 4 * 1024 * 1024;
+/** As many as one archive may have: each takes more than a kilobyte. */
+const defaultMaxHeldEntries = 500_000;
 
 /** What jobs are made with. */
 export interface JobHands {
   readonly build: Build;
   /** Lets so many builds run and so many wait. */
   readonly queue: FairQueue;
+  /** Entries of all archives that are built or wait, beyond the first one; default 500 000. */
+  readonly maxHeldEntries?: number;
   /** Build arguments of every build, where its request gives none of the same name. */
   readonly buildArgs?: Readonly<Record<string, string>>;
 }
@@ -52,20 +58,30 @@ export interface JobHands {
 export function createBuildJobs(hands: JobHands): BuildJobs {
   const shared: SharedWork<JobEvent, { digest: string | undefined }> = createSharedWork({ maxKeptBytes, sizeOf });
   const twins = createTwins();
-  const nameOf = async ({ folder, ...intake }: OwnedIntake, { signal }: Watcher<JobEvent>) => {
+  const { maxHeldEntries = defaultMaxHeldEntries } = hands;
+  let heldEntries = 0;
+  const release = (intake: OwnedIntake) => {
+    heldEntries -= intake.entries;
+    return forget(intake, intake.folder);
+  };
+  const nameOf = async (intake: OwnedIntake, { signal }: Watcher<JobEvent>) => {
+    const isTooMuch = heldEntries > 0 && heldEntries + intake.entries > maxHeldEntries;
+    heldEntries += intake.entries;
     try {
+      if (isTooMuch)
+        throw new BuilderError("too_busy", "the archives that are being built take all memory that they may");
       return await twins.nameOf(intake, { signal });
     } catch (error) {
-      await forget(intake, folder);
+      await release(intake);
       throw error;
     }
   };
-  const work = async ({ folder, ...intake }: OwnedIntake, name: string, life: WorkLife<JobEvent>) => {
+  const work = async (intake: OwnedIntake, name: string, life: WorkLife<JobEvent>) => {
     try {
       return await buildInTurn(intake, hands, life);
     } finally {
       twins.forget(name);
-      await forget(intake, folder);
+      await release(intake);
     }
   };
   return {
@@ -73,7 +89,7 @@ export function createBuildJobs(hands: JobHands): BuildJobs {
       const name = await nameOf(intake, watcher);
       const joined = shared.join(name, watcher);
       if (!joined) return shared.begin(name, (life) => work(intake, name, life), watcher);
-      const [ended] = await Promise.all([joined, forget(intake, intake.folder)]);
+      const [ended] = await Promise.all([joined, release(intake)]);
       return ended;
     },
   };

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Request, RequestHandler, Response } from "express";
 import { BuilderError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { createLimit } from "../pipeline/limit.ts";
 import { createAddressLimit } from "./address-limit.ts";
 import { type BuildAnswer, type BuildEnd, createLegacyAnswer, createWholeAnswer } from "./build-answer.ts";
 import { drainBody, lingerOnBody } from "./build-body.ts";
@@ -20,6 +21,8 @@ export interface BuildRouteHands extends Omit<IntakeHands, "limits">, JobHands {
     readonly heartbeatMs?: number;
     /** Bodies that arrive at the same time, half of them from one address; default 128. */
     readonly maxArriving?: number;
+    /** How long a request waits, unread, until its body may arrive; default 30 s. */
+    readonly arrivalLimitMs?: number;
   };
   /** Answers whoever asks for no stream as OpenFaaS Cloud's of-builder did. */
   readonly legacyStatus?: LegacyForm | undefined;
@@ -33,6 +36,10 @@ export interface BuildRouteHands extends Omit<IntakeHands, "limits">, JobHands {
 
 const defaultHeartbeatMs = 15_000;
 const defaultMaxArriving = 128;
+/** What many clients send at once has arrived by then; one behind slow bodies is told to come again. */
+const defaultArrivalLimitMs = 30_000;
+/** To unpack and to index take memory by the size of the archive, and a processor each. */
+const maxOpening = 2;
 
 /**
  * Creates the handler of POST /build: a tar archive (plain or packed) of a folder `context/` with a Dockerfile and a
@@ -59,13 +66,16 @@ export function createBuildRoute(hands: BuildRouteHands): RequestHandler {
 
 type Take = (request: Request, options: { folder: string; signal: AbortSignal }) => Promise<Intake>;
 
-/** Takes requests in as long as not too many are arriving: each one may fill the disk. */
+/** Takes requests in, so many at a time: each one may fill the disk. The others wait, unread. */
 function limitArriving(hands: BuildRouteHands): Take {
-  const limit = createAddressLimit(hands.limits.maxArriving ?? defaultMaxArriving);
+  const { maxArriving = defaultMaxArriving, arrivalLimitMs: limitMs = defaultArrivalLimitMs } = hands.limits;
+  const limit = createAddressLimit(maxArriving);
+  const opening = createLimit(maxOpening);
+  const openArchive: IntakeHands["openArchive"] = (file, options) => opening(() => hands.openArchive(file, options));
   return async (request, options) => {
-    using place = limit.take(request.socket.remoteAddress);
+    using place = await limit.enter(request.socket.remoteAddress, { limitMs, signal: options.signal });
     if (!place) throw new BuilderError("too_busy", "as many requests are arriving already as may");
-    return await takeRequest(request, hands, options);
+    return await takeRequest(request, { ...hands, openArchive }, options);
   };
 }
 
@@ -115,11 +125,13 @@ async function runRequest(request: Request, { hands, take, jobs, answer, signal 
   const { log, temporaryFolder, stopping, leaving } = hands;
   let image: string | undefined;
   let isOver = false;
+  let letAgain: (() => void) | undefined;
   try {
     stopping?.throwIfAborted();
     await using stack = new AsyncDisposableStack();
     const folder = stack.adopt(await mkdtemp(join(temporaryFolder, "build-")), removeFolder);
     const intake = await take(request, { folder, signal });
+    letAgain = intake.letAgain;
     const onEvent = (event: JobEvent) => {
       if (isOver) return;
       // From the first word on there is a build, if only one that waits.
@@ -133,6 +145,7 @@ async function runRequest(request: Request, { hands, take, jobs, answer, signal 
     log.info({ image: intake.config.image, digest }, "build of an archive succeeded");
     return { state: "success", image: intake.config.image, digest };
   } catch (error) {
+    letAgain?.();
     return image === undefined ? { state: "refused", error } : { state: "failed", image, error };
   } finally {
     isOver = true;

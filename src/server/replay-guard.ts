@@ -13,9 +13,10 @@ export type ReplayProtection = "off" | "digest" | "timestamp";
 export interface ReplayGuard {
   /**
    * @param request.hex the signature, which holds
+   * @returns forgets the request: one that came to nothing may come again, as its answer says
    * @throws BuilderError `signature_missing` for a stamp that has to be there, `signature_wrong` for a repetition
    */
-  check(request: { hex: string; isStamped: boolean }): void;
+  check(request: { hex: string; isStamped: boolean }): () => void;
 }
 
 const rememberedMs = { stamped: 2 * maxClockMs, plain: 24 * 60 * 60 * 1000 };
@@ -43,7 +44,7 @@ export function createReplayGuard(
           fix: 'Send X-Build-Timestamp: SECONDS, and sign "SECONDS.BODY".',
         });
       }
-      if (protection === "off" && !isStamped) return;
+      if (protection === "off" && !isStamped) return () => {};
       const nowMs = now();
       if ((seen.get(hex) ?? 0) > nowMs) {
         throw new BuilderError("signature_wrong", "this request was sent before: it is taken once only", {
@@ -53,6 +54,7 @@ export function createReplayGuard(
       forget(nowMs);
       seen.delete(hex);
       seen.set(hex, nowMs + (isStamped ? rememberedMs.stamped : rememberedMs.plain));
+      return () => void seen.delete(hex);
     },
   };
 }

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { describe, expect, test } from "vitest";
+import { openArchive } from "../../src/contexts/archive.ts";
 import { BuilderError } from "../../src/errors.ts";
 import { createFairQueue } from "../../src/pipeline/fair-queue.ts";
 import type { PayloadKey } from "../../src/server/build-signature.ts";
@@ -197,8 +198,17 @@ describe("many requests at once", () => {
     await expect.poll(() => server.leftovers()).toEqual([]);
   });
 
-  test("T26 that only arrive are bounded too: more than allowed are refused before they fill the disk", async () => {
-    await using server = await serveBuilds({ limits: { maxBodyBytes: 1_000_000, maxArriving: 4 } });
+  test("that arrive at once wait for each other unread, and are all built", async () => {
+    const limits = { maxBodyBytes: 1_000_000, maxArriving: 2 };
+    await using server = await serveBuilds({ build: async () => "sha256:1", limits });
+    const sent = Array.from({ length: 9 }, (_, at) => send(server, bodyOf(`f${at}`)));
+    for (const { whole } of sent) expect(lastOf((await whole).text).status).toBe("success");
+    expect(server.orders).toHaveLength(9);
+  });
+
+  test("T26 that only arrive are bounded too: others wait a while for slow bodies, and are told to come again", async () => {
+    const limits = { maxBodyBytes: 1_000_000, maxArriving: 4, arrivalLimitMs: 100 };
+    await using server = await serveBuilds({ limits });
     const slow = [begin(server), begin(server)];
     for (const { request } of slow) {
       request.on("error", () => {});
@@ -210,6 +220,42 @@ describe("many requests at once", () => {
     for (const { request } of slow) request.destroy();
     await expect.poll(() => server.leftovers()).toEqual([]);
     expect((await post(server, bodyOf("a"))).status).toBe(200);
+  });
+
+  test("T17 T19 are unpacked and indexed two at a time", async () => {
+    const folder = new Set<string>();
+    let most = 0;
+    const pause = Promise.withResolvers<void>();
+    await using server = await serveBuilds({
+      build: async () => "sha256:1",
+      async openArchive(file, options) {
+        folder.add(file);
+        most = Math.max(most, folder.size);
+        await pause.promise;
+        folder.delete(file);
+        return openArchive(file, { ...options, findProgram: async () => undefined });
+      },
+    });
+    const sent = Array.from({ length: 5 }, (_, at) => send(server, bodyOf(`f${at}`)));
+    await expect.poll(() => folder.size).toBe(2);
+    pause.resolve();
+    for (const { whole } of sent) expect(lastOf((await whole).text).status).toBe("success");
+    expect(most).toBe(2);
+  });
+
+  test("T19 of very many entries are refused while others take the memory for it, and nothing is left", async () => {
+    const { build, open, started } = createGates();
+    await using server = await serveBuilds({ build, maxHeldEntries: 4 });
+    const first = send(server, bodyOf("a"));
+    await expect.poll(() => started).toEqual(["r/a"]);
+    const refused = await post(server, bodyOf("b"));
+    expect([refused.status, refused.headers.get("retry-after") !== null]).toEqual([429, true]);
+    expect(refused.json.error).toBe("the archives that are being built take all memory that they may");
+    open("r/a");
+    await first.whole;
+    open("r/b");
+    expect((await post(server, bodyOf("b"))).status).toBe(200);
+    expect(await server.leftovers()).toEqual([]);
   });
 
   test("T26 that stop in the middle of their body are ended with 408 and nothing left", async () => {

@@ -1,5 +1,7 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { BuilderError } from "../../src/errors.ts";
+import { createFairQueue } from "../../src/pipeline/fair-queue.ts";
 import type { PayloadKey } from "../../src/server/build-signature.ts";
 import { createReplayGuard, type ReplayProtection } from "../../src/server/replay-guard.ts";
 import { archive } from "../contexts/archives.ts";
@@ -60,6 +62,23 @@ describe("a request that is sent again", () => {
     const answers = [await post(server, body, same), await post(server, body, same)];
     expect(answers.map(({ status }) => status)).toEqual(statuses);
   });
+
+  test.for<ReplayProtection>(["digest", "timestamp"])(
+    "T26 is taken again where it came to nothing, with replay_protection %s",
+    async (protection) => {
+      const queue = createFairQueue({ maxRunning: 1, maxWaiting: 0 });
+      const faults = [new BuilderError("build_failed", "it failed")];
+      const build = () => (faults.length > 0 ? Promise.reject(faults.pop()) : Promise.resolve("sha256:1"));
+      await using server = await serveBuilds({ secret, build, queue, replayGuard: guard(protection) });
+      const other = await queue.enter({ key: "other", signal: new AbortController().signal });
+      const same = stamped(now());
+      expect((await post(server, body, same)).status).toBe(429);
+      other[Symbol.dispose]();
+      const statuses = [];
+      for (let time = 0; time < 3; time += 1) statuses.push((await post(server, body, same)).status);
+      expect(statuses).toEqual([500, 200, 401]);
+    },
+  );
 
   test("T26 is good with another stamp, and refused with one of another time, form or signature", async () => {
     await using server = await serveBuilds({ secret, replayGuard: guard("timestamp") });
