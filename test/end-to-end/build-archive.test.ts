@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { gzipSync, zstdCompressSync } from "node:zlib";
+import { constants, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { archive, type Member, memberBytes } from "../contexts/archives.ts";
 import { createInstallation, type Installation, type Serving } from "./serving.ts";
@@ -126,10 +126,25 @@ test("T19 an archive of 100 000 files is built, and the server needs no more mem
     { name: "context/Dockerfile", body: dockerfile },
   );
   await using alone = await createInstallation();
-  const { address, process: server } = await alone.start();
+  const started = await alone.start();
   const body = new Uint8Array(Buffer.concat([...files, rest]));
-  const answer = await fetch(`${address}/build`, { method: "POST", body });
+  const answer = await fetch(`${started.address}/build`, { method: "POST", body });
   expect(await answer.json()).toMatchObject({ status: "success", error: "" });
-  const status = await readFile(`/proc/${server.pid}/status`, "utf8");
-  expect(Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024).toBeLessThan(180);
+  expect(await peakMegabytes(started)).toBeLessThan(180);
 });
+
+test("T17 forty bombs that come at once take hardly more memory than two", async () => {
+  const bomb = zstdCompressSync(Buffer.alloc(60_000_000, "x"), { params: { [constants.ZSTD_c_windowLog]: 23 } });
+  await using alone = await createInstallation();
+  const started = await alone.start();
+  const init = { method: "POST", body: new Uint8Array(bomb) };
+  const answers = await Promise.all(Array.from({ length: 40 }, () => fetch(`${started.address}/build`, init)));
+  for (const answer of answers) expect(answer.status).toBe(400);
+  expect(await peakMegabytes(started)).toBeLessThan(250);
+});
+
+/** The most memory that the server ever had. */
+async function peakMegabytes({ process: server }: Serving): Promise<number> {
+  const status = await readFile(`/proc/${server.pid}/status`, "utf8");
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
+}
