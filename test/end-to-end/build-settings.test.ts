@@ -144,3 +144,12 @@ test("the server's proxies are build arguments of every build, empty ones too; a
   const [answer] = await answersOf(settings, [[dockerfile, signed]]);
   expect(JSON.parse(answer?.text ?? "")).toMatchObject({ status: "success", error: "" });
 });
+
+test("a server starts with nothing set, and names the daemon that it misses", async () => {
+  await using bare = await createInstallation();
+  const own = ["PORT", "listen_host", "DATABASE_URL", "data_path"];
+  for (const name of Object.keys(bare.settings)) if (!own.includes(name)) delete bare.settings[name];
+  const { address } = await bare.start();
+  const answer = await fetch(`${address}/build`, { method: "POST", body: new Uint8Array(bodyOf(good)) });
+  expect([answer.status, await answer.text()]).toEqual([503, expect.stringContaining("tcp://of-buildkit:1234")]);
+});
