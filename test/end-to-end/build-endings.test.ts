@@ -59,8 +59,8 @@ interface StreamRecord {
 }
 
 /** Sends the endless build; gives all that has come of its stream, each time that there is more. */
-async function* textsOf({ address }: Serving): AsyncGenerator<string> {
-  const headers = { accept: "application/x-ndjson" };
+async function* textsOf({ address }: Serving, accept = "application/x-ndjson"): AsyncGenerator<string> {
+  const headers = { accept };
   const response = await fetch(`${address}/build`, { method: "POST", headers, body });
   expect(response.status).toBe(200);
   let text = "";
@@ -71,19 +71,21 @@ async function* textsOf({ address }: Serving): AsyncGenerator<string> {
 }
 
 /** Strikes as soon as the endless build prints something, and gives all records of its stream. */
-async function recordsUntil(strike: Ending["strike"], serving: Serving): Promise<readonly StreamRecord[]> {
+async function recordsUntil(
+  strike: Ending["strike"],
+  serving: Serving,
+  accept?: string,
+): Promise<readonly StreamRecord[]> {
   let all = "";
   let struck: Promise<unknown> | undefined;
-  for await (const text of textsOf(serving)) {
+  for await (const text of textsOf(serving, accept)) {
     all = text;
     if (text.includes("running")) struck ??= strike(serving);
   }
   await struck;
   expect(all.endsWith("\n")).toBe(true);
-  return all
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line));
+  const lines = all.split("\n").map((line) => line.replace(/^data: /, ""));
+  return lines.filter((line) => line !== "" && line !== "event: end").map((line) => JSON.parse(line));
 }
 
 test.for(Object.entries(endings))("%s in the middle of a stream ends it with one failed record", async ([, ending]) => {
@@ -93,6 +95,16 @@ test.for(Object.entries(endings))("%s in the middle of a stream ends it with one
   expect(last).toMatchObject([{ status: "failed", error: expect.stringMatching(ending.error) }]);
   expect(records.at(-1)).toBe(last[0]);
   await expect.poll(() => leftBodies(installation), { timeout: 20_000 }).toEqual([]);
+});
+
+test("a stream of events ends with one failed record, too, when the server is told to stop", async () => {
+  await using installation = await createInstallation({ drain_ms: "100" });
+  const stop = (serving: Serving) => serving.end("SIGTERM");
+  const records = await recordsUntil(stop, await installation.start(), "text/event-stream");
+  expect(records.length).toBeGreaterThan(1);
+  const last = records.filter(({ status }) => status !== "in_progress");
+  expect(last).toMatchObject([{ status: "failed", error: "of-builder is stopping" }]);
+  expect(records.at(-1)).toBe(last[0]);
 });
 
 test("a server that is told twice to stop leaves at once, and still ends a stream with one failed record", async () => {
