@@ -48,7 +48,8 @@ function keep(records: PaxRecords, key: string, value: Buffer): void {
     records.size = parseSize(value.toString("latin1"));
   } else if (key === "mtime") {
     records.modifiedNs = parseTime(value.toString("latin1"));
-  } else if (key.startsWith("GNU.sparse.")) {
+  } else if (key.startsWith("GNU.sparse.") || key === "SCHILY.realsize") {
+    // The second one is star's: bsdtar takes it for the file's size, the others pass over it.
     throw new Error("is a sparse file, which is not accepted");
   }
 }

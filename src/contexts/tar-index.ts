@@ -49,7 +49,8 @@ const membersAtOnce = 2048;
  * Of two members with one name the last wins, folders merge, folders on the way are made where they are missing. Owners
  * are not kept (everything is root's), nor setuid, setgid and sticky bits. A hard link shares the bytes of an earlier
  * file. Refused are names that are absolute or hold "..", members below a link or a file, devices and pipes, sparse
- * files, numbers that make no sense, and archives that are cut off or go on after their end.
+ * files, numbers that make no sense, headers that readers of tar understand in different ways, and archives that are
+ * cut off or go on after their end.
  * @param file its path on this disk
  * @throws BuilderError `tar_invalid` naming the member and the rule
  */

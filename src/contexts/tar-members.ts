@@ -35,21 +35,24 @@ const maxExtensionBytes = 1024 * 1024;
 export async function* readMembers(path: string, { signal }: { signal: AbortSignal }): AsyncGenerator<TarMember> {
   await using file = await open(path, "r");
   const blocks = await openBlocks(file);
-  let extension: PaxRecords = {};
+  let extension = noExtension;
   for (let offset = 0; ; ) {
     signal.throwIfAborted();
-    const header = await readHeader(blocks, offset, extension.path);
-    if (!header) return await checkEnd(blocks, offset, signal);
+    const header = await readHeader(blocks, offset, extension.records.path);
+    if (!header) {
+      checkFollowed(extension);
+      return await checkEnd(blocks, offset, signal);
+    }
     const start = offset + blockBytes;
     let size = header.size;
     if (extensionTypes.has(header.type)) {
-      extension = { ...extension, ...(await readExtension(blocks, header, start)) };
+      extension = extend(extension, header, await readExtension(blocks, header, start));
     } else {
-      const member = createMember(header, start, extension);
+      const member = createMember(header, start, extension.records);
       size = member.size;
       checkWhole(blocks, member);
       yield member;
-      extension = {};
+      extension = noExtension;
     }
     offset = start + Math.ceil(size / blockBytes) * blockBytes;
   }
@@ -58,7 +61,40 @@ export async function* readMembers(path: string, { signal }: { signal: AbortSign
 /** PAX for one member, PAX for all, GNU's long link and long name. */
 const extensionTypes = new Set(["x", "g", "K", "L"]);
 
-/** Directories and links have no bytes, whatever their header says (so do Go and GNU tar). */
+/** What the headers before a member say of it. */
+interface Extension {
+  /** Those headers, in their order. */
+  readonly headers: readonly TarHeader[];
+  readonly records: PaxRecords;
+}
+
+const noExtension: Extension = { headers: [], records: {} };
+
+/**
+ * Of two headers that tell the same of a member Go takes one and Python the other; of two PAX headers GNU tar and Go
+ * forget the first, Python and node-tar take both.
+ */
+function extend({ headers, records }: Extension, header: TarHeader, told: PaxRecords): Extension {
+  if (header.type === "g") {
+    // Go forgets the headers before it then, the others do not.
+    if (headers.length > 0) throw memberFault(header.name, "stands between a member and the header that describes it");
+    return { headers, records };
+  }
+  if (header.type === "x" && headers.some(({ type }) => type === "x")) {
+    throw memberFault(header.name, "is the second PAX header of one member: expected one");
+  }
+  if (Object.keys(told).some((key) => key in records)) {
+    throw memberFault(header.name, "tells the name or the link of one member for the second time");
+  }
+  return { headers: [...headers, header], records: { ...records, ...told } };
+}
+
+/** Go and GNU tar pass over a header that no member follows, Python and bsdtar call the archive damaged. */
+function checkFollowed({ headers }: Extension): void {
+  const last = headers.at(-1);
+  if (last) throw memberFault(last.name, "describes the member after it, and none follows");
+}
+
 const kinds = new Map<string, TarMember["kind"]>([
   ["0", "file"],
   ["7", "file"],
@@ -96,11 +132,17 @@ async function readExtension(blocks: TarBlocks, header: TarHeader, start: number
     throw memberFault(header.name, `has an extended header larger than ${maxExtensionBytes} bytes`);
   const body = await blocks.read(start, size);
   if (body.length < size) throw memberFault(header.name, cutOff);
-  if (type === "g") return {};
+  if (type === "g") return checkGlobal(header.name, parseRecords(header.name, body));
   if (type === "x") return parseRecords(header.name, body);
   const end = body.indexOf(0);
   const name = Buffer.from(end < 0 ? body : body.subarray(0, end));
   return type === "L" ? { path: name } : { linkPath: name };
+}
+
+/** What a header tells of all members some readers take for theirs, and others do not. */
+function checkGlobal(name: Buffer, { path, linkPath, size }: PaxRecords): PaxRecords {
+  if (path || linkPath || size !== undefined) throw memberFault(name, "tells a name, a link or a size of all members");
+  return {};
 }
 
 function parseRecords(name: Buffer, body: Buffer): PaxRecords {
@@ -113,10 +155,14 @@ function parseRecords(name: Buffer, body: Buffer): PaxRecords {
 
 function createMember(header: TarHeader, start: number, extension: PaxRecords): TarMember {
   const name = extension.path ?? header.name;
+  // Of an empty name GNU tar and Python make an empty one, Go keeps that of the member's own header.
+  if (extension.path?.length === 0) throw memberFault(header.name, "has an empty name in the header before it");
   const written = kinds.get(header.type);
   if (!written) throw memberFault(name, `is of type ${quoteName(header.type)}: expected files, folders and links`);
   // Archives from before 1988 know folders only by the slash at their end.
   const kind = written === "file" && name.at(-1) === 0x2f ? "folder" : written;
+  const size = extension.size ?? header.size;
+  checkBodiless(name, { kind, size: written === "folder" ? (extension.size ?? 0) : size });
   return {
     kind,
     name,
@@ -124,9 +170,22 @@ function createMember(header: TarHeader, start: number, extension: PaxRecords): 
     mode: header.mode & 0o777,
     modifiedNs: extension.modifiedNs ?? header.modifiedNs,
     start,
-    size: kind === "file" ? (extension.size ?? header.size) : 0,
+    size: kind === "file" ? size : 0,
   };
 }
+
+/**
+ * Folders and links have no bytes. Where the header of one tells a size all the same, some readers pass over so many
+ * bytes, and others read headers there: GNU tar does one when it lists and the other when it extracts. Only of the
+ * size in a folder's own header do all say that it means nothing; some writers put there what it takes on their disk.
+ */
+function checkBodiless(name: Buffer, { kind, size }: Pick<TarMember, "kind" | "size">): void {
+  if (kind !== "file" && size > 0) {
+    throw memberFault(name, `is a ${kindNames[kind]} with a size of ${size} bytes: expected 0`);
+  }
+}
+
+const kindNames = { folder: "folder", symlink: "symbolic link", hardlink: "hard link" };
 
 function checkWhole(blocks: TarBlocks, { name, start, size }: TarMember): void {
   if (start + size > blocks.size) throw memberFault(name, cutOff);

@@ -29,6 +29,10 @@ export interface Unpacking {
 /**
  * Unpacks a file into a new one where it is compressed with gzip, bzip2, xz or zstd, which its first bytes tell. gzip
  * and zstd are Node's own; bzip2 and xz are the system's programs, as in Docker.
+ *
+ * What each program itself reads as one stream is one: members, frames or streams of its own in a row, and padding of
+ * zeros where it has any (gzip at the end, xz in fours). What it would pass over with a warning is refused: another
+ * reader may not.
  * @returns the file that holds the plain archive: the given one where it is not compressed
  * @throws BuilderError `tar_invalid` for a compression that is broken, `body_too_large` for a bomb, `not_configured`
  *   where this machine lacks the program
@@ -38,10 +42,11 @@ export async function unpack(file: string, { target, maxBytes, findProgram, sign
   const form = forms.find(({ start }) => start.test(magic));
   if (form === undefined) return file;
   const allowed = Math.min(maxBytes, Math.max(alwaysAllowedBytes, size * maxRatio));
-  const stages = await form.open(file, findProgram);
+  const { stages, checkRest } = await form.open(file, findProgram);
   try {
     const output = createWriteStream(target, { flags: "wx", mode: 0o600, highWaterMark: chunkBytes });
     await pipeline([...stages, limitBytes(allowed), output], { signal });
+    await checkRest?.(signal);
   } catch (cause) {
     if (cause instanceof BuilderError) throw cause;
     signal.throwIfAborted();
@@ -56,13 +61,23 @@ interface Form {
   /** How the first bytes look, in hex. */
   readonly start: RegExp;
   readonly name: string;
-  /** Opens the streams that follow each other from the file to its plain bytes. */
-  open(file: string, find: Unpacking["findProgram"]): Promise<readonly (Readable | Duplex)[]>;
+  open(file: string, find: Unpacking["findProgram"]): Promise<OpenForm>;
+}
+
+interface OpenForm {
+  /** The streams that follow each other from the file to its plain bytes. */
+  readonly stages: readonly (Readable | Duplex)[];
+  /** Looks at what the stages left of the file, where they do not do so themselves. */
+  checkRest?(signal: AbortSignal): Promise<void>;
 }
 
 const forms: readonly Form[] = [
-  { start: /^1f8b/, name: "gzip", open: async (file) => [readFile(file), createGunzip()] },
-  { start: /^(?:28b52ffd|5.2a4d18)/, name: "zstd", open: async (file) => [Readable.from(readZstd(file))] },
+  { start: /^1f8b/, name: "gzip", open: openGzip },
+  {
+    start: /^(?:28b52ffd|5.2a4d18)/,
+    name: "zstd",
+    open: async (file) => ({ stages: [Readable.from(readZstd(file))] }),
+  },
   { start: /^425a68/, name: "bzip2", open: throughProgram("bzip2", ["-dc"]) },
   {
     start: /^fd377a585a00/,
@@ -71,6 +86,20 @@ const forms: readonly Form[] = [
   },
 ];
 
+/** Node's decompressor ends without a word at the first zero that follows a member, and gzip(1) where all are zeros. */
+async function openGzip(file: string): Promise<OpenForm> {
+  const gunzip = createGunzip();
+  return {
+    stages: [readFile(file), gunzip],
+    async checkRest(signal) {
+      const start = gunzip.bytesWritten;
+      for await (const rest of createReadStream(file, { start, highWaterMark: chunkBytes, signal })) {
+        if (!rest.equals(Buffer.alloc(rest.length))) throw new Error("something else follows its end");
+      }
+    },
+  };
+}
+
 function readFile(file: string): Readable {
   return createReadStream(file, { highWaterMark: chunkBytes });
 }
@@ -78,7 +107,7 @@ function readFile(file: string): Readable {
 function throughProgram(name: string, args: readonly string[]): Form["open"] {
   return async (file, find) => {
     const program = await openProgram({ name, args }, find);
-    return [readFile(file), program];
+    return { stages: [readFile(file), program] };
   };
 }
 
@@ -112,7 +141,10 @@ async function openProgram(
   return stream;
 }
 
-/** Ends well only when the program has: a broken archive makes output before it makes an error. */
+/**
+ * Ends well only when the program has: a broken archive makes output before it makes an error. Of what follows the end
+ * bzip2 just says that it was ignored.
+ */
 async function* unpacked(
   output: Readable,
   { ended, told }: { ended: Promise<unknown[]>; told: () => string },
@@ -120,6 +152,7 @@ async function* unpacked(
   yield* output as AsyncIterable<Buffer>;
   const [code] = await ended;
   if (code !== 0) throw new Error(told() || `it ended with ${code}`);
+  if (told() !== "") throw new Error(`it warns of "${told()}"`);
 }
 
 function readTail(stream: Readable): () => string {

@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { constants, createZstdDecompress } from "node:zlib";
+import { BuilderError } from "../errors.ts";
 
 /*
  * A file of zstd is one or more frames in a row: pzstd and zstd's seekable form write many. Between them, or first of
@@ -9,8 +10,11 @@ import { constants, createZstdDecompress } from "node:zlib";
  * without a word.
  */
 
-/** A header may ask for a window of 4 GiB. It is a power of two. */
-const maxWindowLog = 27;
+/**
+ * A header may ask for a window of 4 GiB, which is held in memory while it is unpacked, for as many bodies as come at
+ * once. 8 MiB, as a power of two: what level 19 takes, and what RFC 8878 recommends every reader to have.
+ */
+const maxWindowLog = 23;
 const options = { params: { [constants.ZSTD_d_windowLogMax]: maxWindowLog } };
 /** Each one costs a stream of its own: so many tiny ones are meant to. */
 const maxFrames = 10_000;
@@ -19,6 +23,7 @@ const chunkBytes = 256 * 1024;
 /**
  * Unpacks all frames of a file.
  * @throws Error where one is broken or cut off, something else follows, or there are too many
+ * @throws BuilderError `tar_invalid` where one asks for too large a window
  */
 export async function* readZstd(file: string): AsyncGenerator<Buffer> {
   await using handle = await open(file, "r");
@@ -40,9 +45,23 @@ async function* readFrame(file: string, start: number): AsyncGenerator<Buffer, n
   try {
     yield* decoder as AsyncIterable<Buffer>;
     return decoder.bytesWritten;
+  } catch (cause) {
+    throw isWindowTooLarge(cause) ? windowFault(cause) : cause;
   } finally {
     source.destroy();
   }
+}
+
+function isWindowTooLarge(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ZSTD_error_frameParameter_windowTooLarge";
+}
+
+function windowFault(cause: unknown): BuilderError {
+  const rule = `it asks for a window of more than ${2 ** (maxWindowLog - 20)} MiB`;
+  return new BuilderError("tar_invalid", `the archive cannot be unpacked with zstd: ${rule}`, {
+    fix: "Pack it with zstd at level 19 or below, without --ultra and --long.",
+    cause,
+  });
 }
 
 /** The length of the skippable frame that begins there, its head included; 0 where another one does. */

@@ -59,6 +59,16 @@ export function pax(...records: readonly (readonly [string, string | Buffer])[])
   return memberBytes({ name: "PaxHeader/x", type: "x", body: Buffer.concat(records.map(paxRecord)) });
 }
 
+/** GNU's header that gives the member after it a name. */
+export function longName(name: string): Buffer {
+  return memberBytes({ name: "././@LongLink", type: "L", body: `${name}\0` });
+}
+
+/** GNU's header that gives the link after it a target. */
+export function longLink(target: string): Buffer {
+  return memberBytes({ name: "././@LongLink", type: "K", body: `${target}\0` });
+}
+
 function paxRecord([key, value]: readonly [string, string | Buffer]): Buffer {
   const rest = Buffer.concat([Buffer.from(` ${key}=`), Buffer.from(value), Buffer.from("\n")]);
   let length = rest.length + 1;

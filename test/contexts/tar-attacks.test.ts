@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openArchive } from "../../src/contexts/archive.ts";
 import { findEntry, readText } from "../../src/model/context.ts";
-import { archive, type Member, memberBytes, openBytes, openingIn, pax } from "./archives.ts";
+import { archive, longLink, longName, type Member, memberBytes, openBytes, openingIn, pax } from "./archives.ts";
 import { refused } from "./refused-members.ts";
 import { createScratch, pathsOf, textOf } from "./scratch.ts";
 
@@ -13,6 +13,8 @@ describe("an archive is refused that holds", () => {
   test.for(refused)("%s", async ([, members, message]) => {
     const opening = openBytes(archive(...members));
     await expect(opening).rejects.toMatchObject({ code: "tar_invalid", message: expect.stringMatching(message) });
+    // T23: of names nothing raw reaches a terminal or a log.
+    await expect(opening).rejects.not.toThrow(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/u);
   });
 
   test("T19 more files, or folders on the way to them, than allowed", async () => {
@@ -157,13 +159,12 @@ describe("an archive that is let in", () => {
   });
 
   test("T14 applies a PAX header to the next file only, not to headers between, and passes over global ones", async () => {
-    const global = memberBytes({ name: "g", type: "g", body: "14 path=../xx\n" });
-    const longName = memberBytes({ name: "././@LongLink", type: "L", body: "context/long\0" });
+    const global = memberBytes({ name: "g", type: "g", body: "18 comment=a word\n" });
     await using opened = await openBytes(
       archive(
         global,
         pax(["size", "3"]),
-        longName,
+        longName("context/long"),
         { name: "x", body: "abc", size: 0 },
         { name: "context/next", body: "next" },
       ),
@@ -171,6 +172,48 @@ describe("an archive that is let in", () => {
     const served = opened.index.context("context");
     expect(await textOf(served, "long")).toBe("abc");
     expect(await textOf(served, "next")).toBe("next");
+  });
+
+  test.for<readonly [title: string, members: readonly (Member | Buffer)[], entry: object]>([
+    ["path", [pax(["path", "context/a"]), { name: "/x", body: "abc" }], { path: "a", size: 3 }],
+    ["the last of two paths", [pax(["path", "/x"], ["path", "context/a"]), { name: "x" }], { path: "a", size: 0 }],
+    ["size", [pax(["size", "3"]), { name: "context/a", body: "abc", size: 0 }], { path: "a", size: 3 }],
+    ["a size below the header's", [pax(["size", "1"]), { name: "context/a", body: "abc" }], { path: "a", size: 1 }],
+    [
+      "path and size together",
+      [pax(["path", "context/a"], ["size", "2"]), { name: "x", body: "abc" }],
+      { path: "a", size: 2 },
+    ],
+    [
+      "path of a link, whose target GNU's header has",
+      [pax(["path", "context/a"]), longLink("b"), { name: "x", type: "2", link: "x" }],
+      { path: "a", size: 0, linkTarget: "b" },
+    ],
+    [
+      "linkpath of a link, whose name GNU's header has",
+      [longName("context/a"), pax(["linkpath", "b"]), { name: "x", type: "2", link: "x" }],
+      { path: "a", size: 0, linkTarget: "b" },
+    ],
+    ["nothing", [pax(), { name: "context/a", body: "abc" }], { path: "a", size: 3 }],
+  ])(
+    "T14 has a name and a size as its PAX header says, and so has the member after it: %s",
+    async ([, members, entry]) => {
+      await using opened = await openBytes(archive(...members, { name: "context/next", body: "next" }));
+      expect(await opened.index.context("context").list("")).toMatchObject([entry, { path: "next", size: 4 }]);
+    },
+  );
+
+  test("T14 may have folders with the size that they take on a disk: no reader looks for bytes there", async () => {
+    await using opened = await openBytes(
+      archive({ ...context, size: 4096 }, { name: "context/a", body: "abc" }, { name: "context/d/", type: "\0" }),
+    );
+    expect(await pathsOf(opened.index.context("context"))).toEqual(["a", "d"]);
+  });
+
+  test("T16 has the size of its header where PAX says something of it that is no size", async () => {
+    const told = pax(["SCHILY.dev", "4096"], ["LIBARCHIVE.creationtime", "4096"], ["comment", "size=4096"]);
+    await using opened = await openBytes(archive(told, { name: "context/a", body: "abc" }));
+    expect(await opened.index.context("context").list("")).toMatchObject([{ path: "a", size: 3 }]);
   });
 
   test("T21 has of two config files the last", async () => {
@@ -181,11 +224,14 @@ describe("an archive that is let in", () => {
     expect(String(await opened.index.readFile(config, 100))).toBe("last");
   });
 
-  test("T23 may have names with line ends, colons and other case", async () => {
-    const names = ["a\nb", "a:b", "README", "readme", "__proto__", "constructor"];
+  test("T23 may have names with line ends, a terminal's escapes, colons and other case: they are served as they are", async () => {
+    const names = ["a\nb", "\u001b[31mred", "a:b", "README", "readme", "__proto__", "constructor"];
     await using opened = await openBytes(archive(...names.map((name) => ({ name: `context/${name}`, body: name }))));
     const served = opened.index.context("context");
     for (const name of names) expect(await textOf(served, name)).toBe(name);
+    const tooLarge = opened.index.readFile("context/\u001b[31mred", 1);
+    await expect(tooLarge).rejects.toThrow('archive member "context/\\u001b[31mred" is larger than 1 bytes');
+    expect(() => opened.index.context("a\nb")).toThrow('no folder "a\\nb"');
   });
 
   test("T25 may have a Dockerfile that is a link: the daemon resolves it in its own copy", async () => {

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { constants, gzipSync, zstdCompressSync } from "node:zlib";
+import { constants, createZstdCompress, gzipSync, zstdCompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { unpack } from "../../src/contexts/unpack.ts";
 import { findProgram } from "../../src/parts/find-program.ts";
@@ -72,6 +72,39 @@ test.for(forms)(
   },
 );
 
+/** What follows a packed "one", and what each program reads of it: packings that are not named refuse it. */
+describe("T20 after its end", () => {
+  const zeros = (count: number) => Buffer.alloc(count);
+  const garbage = Buffer.from("garbage");
+  const rows: readonly (readonly [string, (second: Buffer) => Buffer, Readonly<Record<string, string>>])[] = [
+    ["a second stream", (second) => second, { gzip: "two", zstd: "two", bzip2: "two", xz: "two" }],
+    ["one zero", () => zeros(1), { gzip: "" }],
+    ["four zeros", () => zeros(4), { gzip: "", xz: "" }],
+    ["two megabytes of zeros", () => zeros(2 ** 21), { gzip: "", xz: "" }],
+    ["garbage", () => garbage, {}],
+    ["much garbage", () => Buffer.alloc(2 ** 21, "garbage"), {}],
+    ["a zero and garbage", () => Buffer.concat([zeros(1), garbage]), {}],
+    ["four zeros and garbage", () => Buffer.concat([zeros(4), garbage]), {}],
+    ["two megabytes of zeros and garbage", () => Buffer.concat([zeros(2 ** 21), garbage]), {}],
+    ["a zero and a second stream", (second) => Buffer.concat([zeros(1), second]), {}],
+    ["four zeros and a second stream", (second) => Buffer.concat([zeros(4), second]), { xz: "two" }],
+    ["half a second stream", (second) => second.subarray(0, second.length >> 1), {}],
+    ["a second stream and garbage", (second) => Buffer.concat([second, garbage]), {}],
+    ["a second stream, a zero and garbage", (second) => Buffer.concat([second, zeros(1), garbage]), {}],
+  ];
+  const cases = forms.flatMap(([form, pack]) => rows.map(([title, rest, read]) => ({ form, pack, title, rest, read })));
+
+  test.for(cases)("$form has $title: read as the program reads it, or refused", async ({ form, pack, rest, read }) => {
+    const unpacking = unpackBytes(Buffer.concat([pack(Buffer.from("one")), rest(pack(Buffer.from("two")))]));
+    if (read[form] === undefined) {
+      const message = expect.stringContaining(`cannot be unpacked with ${form}: `);
+      await expect(unpacking).rejects.toMatchObject({ code: "tar_invalid", message });
+    } else {
+      expect(String((await unpacking).bytes)).toBe(`one${read[form]}`);
+    }
+  });
+});
+
 describe("zstd of many frames", () => {
   const pack = (bytes: Buffer) => zstdCompressSync(bytes);
   const skippable = (bytes: Buffer, last = 0) => {
@@ -112,6 +145,25 @@ test("what is not compressed stays where it lies", async () => {
 test("T17 an archive that asks for gigabytes of memory to be unpacked is refused", async () => {
   const wide = execFileSync("xz", ["-c", "--lzma2=dict=1536MiB"], { input: "x" });
   await expect(unpackBytes(wide)).rejects.toMatchObject({ code: "tar_invalid", message: /[Mm]emory/ });
+});
+
+test("T17 zstd may use the window that level 19 takes by itself, and none that is larger", async () => {
+  const { ZSTD_c_compressionLevel: level, ZSTD_c_windowLog: windowLog } = constants;
+  // A stream does not know its length, which would make the window smaller.
+  const pack = async (params: Record<number, number>) => {
+    const packing = createZstdCompress({ params });
+    packing.end(plain);
+    return Buffer.concat(await packing.toArray());
+  };
+  expect((await unpackBytes(await pack({ [level]: 19 }))).bytes.equals(plain)).toBe(true);
+  expect((await unpackBytes(await pack({ [windowLog]: 23 }))).bytes.equals(plain)).toBe(true);
+  for (const params of [{ [windowLog]: 24 }, { [windowLog]: 27 }]) {
+    await expect(unpackBytes(await pack(params))).rejects.toMatchObject({
+      code: "tar_invalid",
+      message: "the archive cannot be unpacked with zstd: it asks for a window of more than 8 MiB",
+      fix: "Pack it with zstd at level 19 or below, without --ultra and --long.",
+    });
+  }
 });
 
 test("where the system lacks the program it is named, with what to do", async () => {
