@@ -1,10 +1,10 @@
 import { mkdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Buildkit } from "../buildkit/client.ts";
 import type { Config, Surroundings } from "../config.ts";
 import { createDirectoryContext } from "../contexts/directory.ts";
-import { createFunctionContext } from "../contexts/function-context.ts";
+import { createFunctionContext, type FunctionParts } from "../contexts/function-context.ts";
 import { BuilderError, type Fault, messageOf } from "../errors.ts";
 import { mayBeOfRepository } from "../git/find-repository.ts";
 import type { Log } from "../log.ts";
@@ -165,7 +165,10 @@ export async function shrinkwrapFolder(
   { config, surroundings, log, signal }: Omit<BuildSurroundings, "watcher">,
 ): Promise<readonly string[]> {
   await using templates = createTemplates({ config, folder: request.folder, surroundings, log, signal });
-  const hands = { ...(await rules(request, { config, templates, signal })), assemble: createFunctionContext };
+  // What an earlier run wrote is no part of a function, and what this one writes could be read without end.
+  const leftOut = resolve(request.target);
+  const assemble = (parts: FunctionParts) => createFunctionContext({ ...parts, leftOut });
+  const hands = { ...(await rules(request, { config, templates, signal })), assemble };
   const warn = (warning: Fault) => log.warn({}, faultText(warning));
   const written: string[] = [];
   for (const { planned, context } of await assembleAll(treeOf(request.folder), { ...hands, warn })) {

@@ -3,9 +3,10 @@ import { type BigIntStats, closeSync, constants, lstatSync, openSync, readdirSyn
 import { setImmediate } from "node:timers/promises";
 import { BuilderError } from "../errors.ts";
 import type { Context, Entry, EntryReader } from "../model/context.ts";
+import { checkKind, unreadable } from "./entry-faults.ts";
 import { isCleanPath, quoteName, readableName } from "./entry-name.ts";
 import { createFileReader } from "./file-reader.ts";
-import { goMode } from "./go-mode.ts";
+import { copiedMode, goMode } from "./go-mode.ts";
 import { createHeldFolder, type HoldFolder } from "./held-folder.ts";
 import { createLinkGuard, type LinkGuard } from "./link-guard.ts";
 import { anchorOf, isInside, joinBytes, openedPath, readLink, realFolder } from "./real-path.ts";
@@ -17,13 +18,20 @@ export interface DirectoryOptions {
   readonly links: "keep" | "resolve";
   /** Names in the folder itself that are left out. */
   readonly skip?: (topLevelName: string) => boolean;
+  /**
+   * Real path of a folder, there or not, of which nothing is in the context, be it by a link. Without effect where the
+   * context itself lies in it.
+   */
+  readonly leftOut?: Buffer;
 }
 
 /** Looked up once: Node keeps its constants in a table. */
-const { S_IFMT, S_IFREG, S_IFDIR, S_IFLNK, S_IFIFO, S_IFSOCK } = constants;
+const { S_IFMT, S_IFREG, S_IFDIR, S_IFLNK } = constants;
 const statOptions = { bigint: true, throwIfNoEntry: false } as const;
 /** Handing over to others between so many entries keeps the process answering. */
 const entriesAtOnce = 2048;
+/** NAME_MAX; few file systems allow more. */
+const maxNameBytes = 255;
 
 /**
  * Creates a context of a folder on this disk. Its files may be a stranger's, and may be changed while they are read:
@@ -32,27 +40,29 @@ const entriesAtOnce = 2048;
  *   out of `within`, `context_invalid` for links to nothing or in circles and, where links are resolved, for devices,
  *   pipes and sockets (a copy of a pipe would wait for ever)
  */
-export function createDirectoryContext(folder: string, { within, links, skip }: DirectoryOptions): Context {
+export function createDirectoryContext(folder: string, { within, links, skip, leftOut }: DirectoryOptions): Context {
   const bounds = realFolder(within);
+  const root = realFolder(folder);
   const hold = createHeldFolder((path, real) => (links === "keep" ? real.equals(path) : isInside(bounds, real)));
-  const source: Source = { root: realFolder(folder), within: bounds, links, rawFolders: new Map(), hold };
-  if (!isInside(source.within, source.root)) {
+  const modeOf = links === "keep" ? goMode : copiedMode;
+  const source: Source = { root, within: bounds, links, modeOf, rawFolders: new Map(), hold };
+  if (!isInside(bounds, root)) {
     throw new BuilderError("path_forbidden", `folder ${quoteName(folder)} lies outside of ${quoteName(within)}`);
   }
-  const guard = createLinkGuard(source.within);
+  const guard = createLinkGuard(bounds, leftOut && !isInside(leftOut, root) ? leftOut : undefined);
   const lookInto = async <T>(directory: string, look: (listing: Listing) => T | Promise<T>): Promise<T | undefined> => {
     if (directory !== "" && !isCleanPath(directory)) return undefined;
     const path = folderPath(source, directory);
     const fd = openFolder(source, directory, path);
     if (fd === undefined) return undefined;
     try {
-      const real = openedPath(fd, path);
+      const real = realPathOf(fd, directory, path);
       if (links === "keep" && !real.equals(path)) return undefined;
-      guard.checkFolder(directory, path, real);
-      const wanted = directory === "" ? skip : undefined;
+      if (!guard.mayEnter(directory, path, real)) return undefined;
+      const skipped = guard.skipIn(real, skipOfTop(directory, skip));
       const anchor = anchorOf(fd, path);
       const pathText = path.toString();
-      return await look({ source, guard, directory, path, pathText, anchor, skip: wanted });
+      return await look({ source, guard, directory, path, pathText, anchor, skip: skipped });
     } finally {
       closeSync(fd);
     }
@@ -72,6 +82,7 @@ interface Source {
   readonly root: Buffer;
   readonly within: Buffer;
   readonly links: "keep" | "resolve";
+  modeOf(mode: number): number;
   readonly rawFolders: Map<string, Buffer>;
   readonly hold: HoldFolder;
 }
@@ -90,6 +101,19 @@ function openFolder({ links }: Source, directory: string, path: Buffer): number 
     if (["ENOENT", "ENOTDIR"].includes(code) || (code === "ELOOP" && links === "keep")) return undefined;
     throw new BuilderError("context_invalid", `folder ${quoteName(directory)} cannot be read: ${code}`, { cause });
   }
+}
+
+/** Behind a link a folder may lie at a longer path than the system can tell. */
+function realPathOf(fd: number, directory: string, path: Buffer): Buffer {
+  try {
+    return openedPath(fd, path);
+  } catch (error) {
+    throw error instanceof BuilderError ? error : unreadable(directory, error as NodeJS.ErrnoException);
+  }
+}
+
+function skipOfTop(directory: string, skip: DirectoryOptions["skip"]): DirectoryOptions["skip"] {
+  return directory === "" ? skip : undefined;
 }
 
 interface Listing {
@@ -121,9 +145,20 @@ async function readEntries(listing: Listing): Promise<readonly Entry[]> {
 async function findNamed(listing: Listing, text: string): Promise<Entry | undefined> {
   const { directory, path, skip } = listing;
   if (skip?.(text)) return undefined;
-  if (!text.includes("\ufffd")) return readEntry(listing, text, isUtf8(path) ? undefined : Buffer.from(text));
+  if (!text.includes("\ufffd")) return readNamed(listing, text, isUtf8(path) ? undefined : Buffer.from(text));
   const wanted = directory === "" ? text : `${directory}/${text}`;
   return (await readEntries(listing)).find((entry) => entry.path === wanted);
+}
+
+/** A name that is longer than names can be is looked for in vain: that is no fault. */
+function readNamed(listing: Listing, text: string, bytes: Buffer | undefined): Entry | undefined {
+  try {
+    return readEntry(listing, text, bytes);
+  } catch (error) {
+    const { cause } = error as { cause?: NodeJS.ErrnoException };
+    if (cause?.code === "ENAMETOOLONG" && Buffer.byteLength(text) > maxNameBytes) return undefined;
+    throw error;
+  }
 }
 
 /** The names in order. Text is handled twice as fast as bytes, so bytes are left to folders that need them. */
@@ -135,24 +170,25 @@ function readNames({ anchor, path }: Listing): readonly (string | Buffer)[] {
 }
 
 /**
- * Reads one entry; undefined where it is not there, or gone by now. The way over the open folder would take twice as long for each:
- * what a path tells while it is led elsewhere is a size and times, and whoever opens a file looks where it lies.
+ * Reads one entry; undefined where it is not there, gone by now, or a link into what is left out. The way over the open
+ * folder would take twice as long for each: what a path tells while it is led elsewhere is a size and times, and whoever
+ * opens a file looks where it lies.
  */
 function readEntry(listing: Listing, name: string, bytes: Buffer | undefined): Entry | undefined {
   const { source, guard, directory, path } = listing;
   const place = bytes ? joinBytes(path, bytes) : `${listing.pathText}/${name}`;
-  const own = statOf(place);
-  if (!own) return undefined;
   const entryPath = directory === "" ? name : `${directory}/${name}`;
-  const isLink = source.links === "resolve" && kindOf(own) === S_IFLNK;
+  const own = statOf(entryPath, place);
+  const isLink = source.links === "resolve" && own !== undefined && kindOf(own) === S_IFLNK;
   const stats = isLink ? guard.follow(entryPath, Buffer.from(place)) : own;
+  if (!stats) return undefined;
   const mode = Number(stats.mode);
   const kind = mode & S_IFMT;
   if (source.links === "resolve") checkKind(entryPath, kind);
   const size = kind === S_IFREG ? Number(stats.size) : 0;
   const entry: Entry = {
     path: entryPath,
-    mode: modeOf(source, mode),
+    mode: source.modeOf(mode),
     size,
     modifiedNs: stats.mtimeNs,
     version: { inode: stats.ino, changedNs: stats.ctimeNs },
@@ -162,13 +198,12 @@ function readEntry(listing: Listing, name: string, bytes: Buffer | undefined): E
   return bytes || isHardLink(source, stats) ? withRarities(entry, { listing, stats, name, bytes }) : entry;
 }
 
-/** What lies at a path, be it a link; undefined where nothing does, or can by the length of its name. */
-function statOf(place: Buffer | string): BigIntStats | undefined {
+/** What lies at a path, be it a link; undefined where nothing does. */
+function statOf(entryPath: string, place: Buffer | string): BigIntStats | undefined {
   try {
     return lstatSync(place, statOptions);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENAMETOOLONG") return undefined;
-    throw error;
+  } catch (cause) {
+    throw unreadable(entryPath, cause as NodeJS.ErrnoException);
   }
 }
 
@@ -195,21 +230,6 @@ function rawPathIn(
 ): Buffer | undefined {
   const rawFolder = source.rawFolders.get(directory);
   return rawFolder ? joinBytes(rawFolder, bytes) : rawPathOf(entryPath, name, bytes);
-}
-
-function checkKind(entryPath: string, kind: number): void {
-  if (kind === S_IFREG || kind === S_IFDIR) return;
-  const word = kind === S_IFIFO ? "pipe" : kind === S_IFSOCK ? "socket" : "device";
-  throw new BuilderError(
-    "context_invalid",
-    `${quoteName(entryPath)} is a ${word}: expected files, folders and links to them`,
-  );
-}
-
-/** What faas-cli makes of folders by copying them: nobody but the owner may write. */
-function modeOf({ links }: Source, mode: number): number {
-  const isCopiedFolder = links === "resolve" && (mode & S_IFMT) === S_IFDIR;
-  return goMode(isCopiedFolder ? mode & ~0o022 : mode);
 }
 
 function rawPathOf(entryPath: string, name: string, bytes: Buffer): Buffer | undefined {
@@ -245,12 +265,6 @@ function refuserOf(entryPath: string): () => never {
   return () => {
     throw new BuilderError("context_invalid", `${quoteName(entryPath)} is no file`);
   };
-}
-
-function unreadable(entryPath: string, cause: NodeJS.ErrnoException): BuilderError {
-  const isOther = cause.code === "EISDIR" || cause.code === "ESPIPE";
-  const what = isOther ? "is no file any more" : `cannot be read: ${cause.code}`;
-  return new BuilderError("context_invalid", `${quoteName(entryPath)} ${what}`, { cause });
 }
 
 /** A pipe that has taken the file's place must not make the open wait. */

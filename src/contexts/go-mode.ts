@@ -19,6 +19,15 @@ export function goMode(mode: number): number {
   return (type | special | (mode & 0o777)) >>> 0;
 }
 
+/**
+ * Turns st_mode into what it is after faas-cli has copied a file or folder: it makes folders by mkdir, which takes neither
+ * setuid nor setgid, under a umask that lets nobody but the owner write.
+ */
+export function copiedMode(mode: number): number {
+  const isFolder = (mode & constants.S_IFMT) === constants.S_IFDIR;
+  return goMode(isFolder ? mode & ~0o6022 : mode);
+}
+
 const types = new Map([
   [constants.S_IFDIR, modeDirectory],
   [constants.S_IFLNK, modeSymlink],

@@ -10,7 +10,8 @@ const chunkBytes = 1024 * 1024;
 /**
  * Writes a context to a folder of this disk, modes and links kept. Nothing that exists is written over or through.
  * @param folder must be empty or absent; the folders above it are made
- * @throws BuilderError `usage` where the folder holds something, `context_invalid` for what is no file, folder or link
+ * @throws BuilderError `usage` where the folder holds something or lies so deep that a path becomes too long,
+ *   `context_invalid` for what is no file, folder or link
  */
 export async function writeContext(
   context: Context,
@@ -19,7 +20,13 @@ export async function writeContext(
 ): Promise<void> {
   await mkdir(dirname(folder), { recursive: true });
   await makeFresh(folder);
-  await writeFolder({ context, folder, signal, buffer: Buffer.alloc(chunkBytes) }, "");
+  try {
+    await writeFolder({ context, folder, signal, buffer: Buffer.alloc(chunkBytes) }, "");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ENAMETOOLONG") throw cause;
+    const fix = "Name a folder with a shorter path.";
+    throw new BuilderError("usage", `folder ${quoteName(folder)} lies too deep for what is written`, { cause, fix });
+  }
 }
 
 async function makeFresh(folder: string): Promise<void> {

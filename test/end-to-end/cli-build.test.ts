@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, expect, inject, test } from "vitest";
@@ -131,6 +131,54 @@ test("--shrinkwrap writes the contexts and builds nothing", async () => {
   expect([code, stdout]).toEqual([0, "out/one\nout/two\n"]);
   expect(await readFile(join(folder, "out/two/function/handler.sh"), "utf8")).toBe("echo two\n");
   expect(await readFile(join(folder, "out/two/Dockerfile"), "utf8")).toBe("FROM busybox\nCOPY function/ /function/\n");
+});
+
+const whole = {
+  "stack.yml": stack(
+    "  one: {lang: dockerfile, handler: ., image: x/one}\n  two: {lang: small, handler: fn, image: x/two}\n",
+  ),
+  Dockerfile: "FROM busybox\n",
+  "fn/handler.sh": "echo\n",
+  // Neither a template.yml nor, as a link, a folder of its own: faas-cli takes neither.
+  "templates/small/Dockerfile": "FROM busybox\n",
+};
+
+test("--shrinkwrap into a handler writes nothing of what it writes, nor of what it wrote before", async () => {
+  const { folder } = await ofBuilder(["--version"], whole);
+  await mkdir(join(folder, "template"));
+  await symlink("../templates/small", join(folder, "template/small"));
+  const env = { PATH: process.env.PATH, HOME: scratch };
+  const shrinkwrap = (target: string, ...more: string[]) =>
+    run(process.execPath, [bin, "build", "--shrinkwrap", target, ...more], { cwd: folder, env });
+  const written = async (target: string) => (await readdir(join(folder, target), { recursive: true })).sort();
+  await shrinkwrap("fn/out");
+  const one = ["Dockerfile", "fn", "fn/handler.sh", "stack.yml", "templates", "templates/small"];
+  expect(await written("fn/out/one")).toEqual([...one, "templates/small/Dockerfile"]);
+  expect(await written("fn/out/two")).toEqual(["Dockerfile", "function", "function/handler.sh"]);
+  await rename(join(folder, "fn/out/one"), join(folder, "fn/out/earlier"));
+  await shrinkwrap("fn/out", "--filter", "one");
+  expect(await written("fn/out/one")).toEqual(await written("fn/out/earlier"));
+  await shrinkwrap("fn/out", "--tar");
+  const { stdout } = await run("tar", ["tf", join(folder, "fn/out/one.tar")]);
+  expect(stdout.split("\n").filter((path) => path.startsWith("context/fn/"))).toEqual(["context/fn/handler.sh"]);
+  const within = shrinkwrap("fn");
+  await expect(within).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/stack\.yml:6:\d+: handler "fn" lies in the folder that is written to/),
+  });
+});
+
+test("a path that is longer than the system allows is told, and the file at its end not left out in silence", async () => {
+  const { folder } = await ofBuilder(["--version"], two);
+  const name = "n".repeat(240);
+  await run("sh", ["-c", `for at in $(seq 20); do mkdir ${name} && cd -P ${name} || exit 1; done; echo >file`], {
+    cwd: join(folder, "one"),
+  });
+  const env = { PATH: process.env.PATH, HOME: scratch, REGISTRY: "r" };
+  const wrapping = run(process.execPath, [bin, "build", "--shrinkwrap", "out"], { cwd: folder, env });
+  const stderr = expect.stringMatching(/^of-builder: "n{200}…" cannot be read: its path is longer/);
+  await expect(wrapping).rejects.toMatchObject({ code: 1, stderr });
+  await run("rm", ["-rf", folder]);
 });
 
 test("--shrinkwrap --tar writes archives that POST /build takes", async () => {

@@ -55,6 +55,18 @@ export const handlerStacks: readonly CorpusStack[] = [
     "fn/passable": { folder: 0o711 },
     "fn/passable/x": "x",
   }),
+  plain("special bits of folders", {
+    "fn/setuid": { folder: 0o4755 },
+    "fn/setgid": { folder: 0o2755 },
+    "fn/setgid/x": "x",
+    "fn/setgid/below": { folder: 0o2775 },
+    "fn/sticky": { folder: 0o1755 },
+    "fn/sticky/x": "x",
+    "fn/all": { folder: 0o7777 },
+    "fn/linked": { link: "setgid" },
+  }),
+  // Those of setuid and setgid depend on whether faas-cli runs as root.
+  plain("sticky files", { "fn/sticky": { content: "s", mode: 0o1755 }, "fn/quiet": { content: "q", mode: 0o1640 } }),
   plain("a handler that others may write", { fn: { folder: 0o777 }, "fn/x": "x" }),
   plain("sizes", {
     "fn/empty": "",
@@ -150,6 +162,13 @@ export const handlerStacks: readonly CorpusStack[] = [
   plain("a handler with a slash at its end", { "fn/x": "x" }, "./fn/"),
   plain("a handler with detours", { "fn/x": "x", "other/y": "y" }, "./other/../fn/."),
   plain("a handler far down", { "a/b/c/d/Dockerfile": dockerfile, "a/b/c/d/x": "x" }, "./a/b/c/d"),
+  plain("an absolute handler", { "fn/x": "x" }, "ROOT/fn"),
+  plain("an absolute handler with detours", { "fn/x": "x", "other/y": "y" }, "ROOT/other/..//fn/"),
+  plain(
+    "an absolute handler below a link",
+    { "real/deep/Dockerfile": dockerfile, "real/deep/x": "x", linked: { link: "ROOT/real" } },
+    "ROOT/linked/deep",
+  ),
   plain("the project itself is the handler", { Dockerfile: dockerfile, "src/x": "x", "fn/y": "y" }, "."),
   plain("the project itself, with detours", { Dockerfile: dockerfile, "src/x": "x" }, "./fn/.."),
   stack("two functions with one handler", {

@@ -1,7 +1,7 @@
 import { chmod, link, mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-/** One thing of a folder on disk. In a link's target `ROOT` stands for the folder's own absolute path. */
+/** One thing of a folder on disk. In a text and in a link's target `ROOT` stands for the folder's own absolute path. */
 export type Thing =
   | string
   | { readonly content: string | Buffer; readonly mode: number }
@@ -64,7 +64,7 @@ export async function writeStack({ files }: CorpusStack, folder: string): Promis
 
 async function writeThing(thing: Thing, { place, folder }: { place: Buffer; folder: string }): Promise<void> {
   if (typeof thing === "string") {
-    await writeFile(place, thing);
+    await writeFile(place, thing.replaceAll("ROOT", folder));
     await chmod(place, 0o644);
   } else if ("content" in thing) {
     await writeFile(place, thing.content);

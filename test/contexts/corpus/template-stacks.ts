@@ -77,6 +77,39 @@ export const templateStacks: readonly CorpusStack[] = [
     handlerFolder: "app",
   }),
   templated("a folder for handlers with a slash", { template: {}, files: { "fn/y": "y" }, handlerFolder: "./app/" }),
+  ...[".", "./", "/", "a/.."].map((handlerFolder) =>
+    templated(`the context's root as the folder for handlers: ${handlerFolder}`, {
+      template: { ...sample, x: "template", "lib/a": "template", "build/b": "template", ".dockerignore": "template" },
+      files: {
+        "fn/x": "mine",
+        "fn/lib/c": "mine",
+        "fn/build/d": "left out",
+        "fn/.dockerignore": "mine",
+        "shared/e": "e",
+      },
+      copy: ["shared"],
+      handlerFolder,
+    }),
+  ),
+  ...["/app", "//app/", "/app/./src/../user"].map((handlerFolder) =>
+    templated(`a folder for handlers with a slash before it: ${handlerFolder}`, {
+      template: { ...sample, "app/y": "sample" },
+      files: { "fn/y": "mine", "shared/e": "e" },
+      copy: ["shared"],
+      handlerFolder,
+    }),
+  ),
+  templated("special bits of folders of a template and of copied paths", {
+    template: {
+      lib: { folder: 0o2755 },
+      "lib/x": "x",
+      tmp: { folder: 0o1777 },
+      function: { folder: 0o2755 },
+      "function/both": { folder: 0o6755 },
+    },
+    files: { fn: { folder: 0o2755 }, "fn/both": { folder: 0o755 }, "fn/y": "y", "shared/z": { folder: 0o3770 } },
+    copy: ["shared"],
+  }),
   templated("modes of a template", {
     template: {
       "run.sh": { content: "#!/bin/sh\n", mode: 0o755 },
