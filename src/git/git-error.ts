@@ -4,8 +4,12 @@ import { basicAuth } from "./git-environment.ts";
 
 const maxText = 500;
 const refMissing = /couldn't find remote ref|no such remote ref/i;
+const foreign = /^fatal: detected dubious ownership in repository/;
 const gone =
   /not our ref|couldn't find remote ref|no such remote ref|unadvertised object|bad object|not a valid object|needed a single revision|ambiguous/i;
+
+/** Templates are fetched without a token. */
+const templateFix = "Check the templates' address, and that everybody may read what is there.";
 
 /**
  * Translates what git says into our words. Git repeats what its server sends, so the text is hostile: it comes out in
@@ -25,8 +29,17 @@ export function translateGitError(
     });
   }
   const safe = new Error(text);
+  if (foreign.test(text)) {
+    return new BuilderError("path_forbidden", `${what} is not read: the folder belongs to another user`, {
+      cause: safe,
+      fix: "Change its owner (chown -R), or copy it (cp -r) and name the copy.",
+    });
+  }
   if (gone.test(text)) return new BuilderError(goneCode, `${what} is not there (any more): ${text}`, { cause: safe });
-  return new BuilderError("checkout_failed", `${what} cannot be fetched: ${text}`, { cause: safe });
+  return new BuilderError("checkout_failed", `${what} cannot be fetched: ${text}`, {
+    cause: safe,
+    ...(goneCode === "template_unknown" && { fix: templateFix }),
+  });
 }
 
 /** Whether git says that there is no ref of a name. */

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Log } from "../log.ts";
 import { parseAddress } from "./git-address.ts";
 import type { GitWorld } from "./git-environment.ts";
+import { checkLocalRepository } from "./local-repository.ts";
 import { createMirrors } from "./mirrors.ts";
 import { type Checkout, type CheckoutWorld, openCheckout } from "./open-checkout.ts";
 import { readRemoteHead } from "./remote-head.ts";
@@ -33,7 +34,8 @@ export interface Git extends AsyncDisposable {
    * cannot be fetched now, is taken from what is kept.
    * @param want.url may end in `#REF`
    * @param want.ref see parseWanted; absent: the address's own, else the default branch
-   * @throws BuilderError as above, `template_unknown` where there is no such ref
+   * @throws BuilderError as above, `template_unknown` where there is no such ref, `path_forbidden` for a repository of this
+   *   disk that leads out of itself, or belongs to another user
    */
   checkoutRef(want: { url: string; ref?: string }, options: { signal: AbortSignal }): Promise<Checkout>;
 }
@@ -100,7 +102,10 @@ export function createGit(options: GitOptions): Git {
     },
     async checkoutRef({ url, ref }, { signal }) {
       const { url: address, fragment } = parseAddress(url, fromOperator);
-      return openTemplates({ url: address, wanted: parseWanted(ref ?? fragment), protocols: fromOperator }, signal);
+      const wanted = parseWanted(ref ?? fragment);
+      const isLocal = address.protocol === "file:";
+      const source = isLocal ? await checkLocalRepository(address, { ...common, signal }) : address;
+      return openTemplates({ url: source, wanted, protocols: fromOperator }, signal);
     },
     async [Symbol.asyncDispose]() {
       for (const world of [pushes, templates]) await world.spares?.[Symbol.asyncDispose]();

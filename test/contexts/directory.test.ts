@@ -159,6 +159,7 @@ describe("links that are resolved", () => {
   test.for<[string, string, string]>([
     ["/etc/passwd", "path_forbidden", "/etc/passwd"],
     ["/proc/self/environ", "path_forbidden", "/proc/self/environ"],
+    ["/var/run/secrets", "path_forbidden", "/var/run/secrets"],
     ["/etc", "path_forbidden", "/etc"],
     ["..", "path_forbidden", '"\\.\\."'],
     ["../secret/file", "path_forbidden", "\\.\\./secret/file"],

@@ -75,6 +75,21 @@ async function digestIn(tar: string): Promise<string> {
   return (JSON.parse(stdout) as { manifests: { digest: string }[] }).manifests[0]?.digest ?? "";
 }
 
+test("M1 platforms of the stack reach the daemon: one image with an index of all of them", async () => {
+  const platforms = "handler: ./one, platforms: 'linux/amd64,linux/arm64',";
+  const { folder, build } = await createProject({ ...two, "stack.yml": stack.replace("handler: ./one,", platforms) });
+  expect(await build(["-o", "type=oci,dest={name}.tar"])).toMatchObject({ code: 0 });
+  const platformsIn = async (tar: string) => {
+    const { stdout } = await run("tar", ["-xOf", tar, `blobs/${(await digestIn(tar)).replace(":", "/")}`]);
+    const { manifests = [] } = JSON.parse(stdout) as {
+      manifests?: { platform: { os: string; architecture: string } }[];
+    };
+    return manifests.map(({ platform }) => `${platform.os}/${platform.architecture}`).sort();
+  };
+  expect(await platformsIn(join(folder, "one.tar"))).toEqual(["linux/amd64", "linux/arm64"]);
+  expect(await platformsIn(join(folder, "two.tar"))).toEqual([]);
+});
+
 test("what BuildKit warns of is shown once, with its place in the Dockerfile", async () => {
   const { build } = await createProject({
     ...two,

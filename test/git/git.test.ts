@@ -151,7 +151,13 @@ test("templates come from a branch, a tag, a commit or what is newest", async ()
     code: "template_unknown",
     message: expect.stringContaining("gone of http://"),
   });
-  await expect(read({ url: `${cloneUrl}#--upload-pack=id` })).rejects.toMatchObject({ code: "name_invalid" });
+});
+
+test("G1 an option is no branch of templates", async () => {
+  const { git } = await gitScene();
+  const { cloneUrl } = await github.createRepository("o", uniqueName());
+  const url = `${cloneUrl}#--upload-pack=id`;
+  await expect(git.checkoutRef({ url }, { signal })).rejects.toMatchObject({ code: "name_invalid" });
 });
 
 test("a repository whose commits have 64 digits is checked out as well", async () => {

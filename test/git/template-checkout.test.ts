@@ -136,3 +136,38 @@ test.for(["refs/pull/1/head", "pull/1/head"])("S8 what a stranger proposed, %s, 
   execFileSync("git", ["-C", bare, "update-ref", "refs/pull/1/head", sha]);
   await expect(read(`${url}#${ref}`)).rejects.toMatchObject({ code: "template_unknown" });
 });
+
+test("S8 what is kept of templates goes by commit: a branch that moved gives its new ones, a commit always its own", async () => {
+  const { read, url, sha, commit, fetches } = await templateScene({ templateRefreshMs: 0 });
+  const pinned = `${url}#sha-${sha}`;
+  expect([await read(`${url}#main`), await read(pinned)]).toEqual(["1", "1"]);
+  const next = await commit("2");
+  expect([await read(`${url}#main`), await read(pinned), await read(`${url}#sha-${next}`)]).toEqual(["2", "1", "2"]);
+  const asked = await fetches();
+  expect([await read(pinned), await read(`${url}#sha-${next}`), await fetches()]).toEqual(["1", "2", asked]);
+});
+
+test("S8 a language of one repository is not overwritten by another's of that name, kept or open at once", async () => {
+  const server = await closingServer();
+  const kept = { folder: await scratchFolder(), maxBytes: 1024 ** 3 };
+  const { git } = await gitScene({ kept, templateRefreshMs: hour, reuseFiles: true });
+  onTestFinished(() => git[Symbol.asyncDispose]());
+  const name = uniqueName();
+  const place = "template/go/Dockerfile";
+  const create = (owner: string, text: string) =>
+    server.createRepository(owner, name, { branch: "main", files: { [place]: text } });
+  const [{ cloneUrl: mine }, { cloneUrl: theirs }] = [await create("o", "mine"), await create("x", "theirs")];
+  await server.commit("x", name, { branch: "o", files: { [place]: "theirs, other branch" } });
+  const sources = [mine, `${mine}#main`, theirs, `${theirs}#main`, `${theirs}#o`];
+  const expected = ["mine", "mine", "theirs", "theirs", "theirs, other branch"];
+  const read = async (url: string) => {
+    await using checkout = await git.checkoutRef({ url }, { signal });
+    return readFile(join(checkout.folder, place), "utf8");
+  };
+  for (const [at, source] of sources.entries()) expect(await read(source)).toBe(expected[at]);
+  await server.close();
+  await using open = new AsyncDisposableStack();
+  const checkouts = await Promise.all(sources.map((url) => git.checkoutRef({ url }, { signal })));
+  for (const checkout of checkouts) open.use(checkout);
+  expect(await Promise.all(checkouts.map(({ folder }) => readFile(join(folder, place), "utf8")))).toEqual(expected);
+});
