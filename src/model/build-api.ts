@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { platformPattern } from "./platform.ts";
 
 /*
  * The words of the build API, as its servers and clients of every age put them on the wire. The schemas are what our
@@ -7,7 +8,7 @@ import { z } from "zod";
  */
 
 /** Empty texts come of null, which Go's programs take in a list of texts. */
-const platformForm = /^(?:[A-Za-z0-9]+(?:\/[A-Za-z0-9._-]+){0,2})?$/;
+const platformForm = new RegExp(`^(?:${platformPattern})?$`);
 
 /** `com.openfaas.docker.config`, the file of an archive that names the image; of its keys the case does not matter. */
 export const buildConfigSchema = z.object({

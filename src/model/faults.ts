@@ -8,9 +8,18 @@ export interface Findings {
   /** Something that is most likely a mistake, but means no harm to anyone; beside a fault it may be what caused it. */
   warn(message: string, location: Location): void;
   readonly warnings: readonly Fault[];
+  /** Everything that was found wrong, without the warnings; undefined where nothing was. */
+  failure(): BuilderError | undefined;
   /** @throws BuilderError with everything that was found wrong; returns where nothing was */
   check(): void;
 }
+
+/**
+ * Stands for a text that could not be read, so that reading goes on and the other faults are found. What is wrong only
+ * because of it names it, and is not told beside the fault that it comes from. A sign for private use: where a file
+ * holds it itself, and nothing else is wrong, its faults are told.
+ */
+export const unreadText = "\ue000";
 
 /** What a person reads of one file; of the rest only the number is told until these are mended. */
 const maxFindings = 20;
@@ -25,6 +34,7 @@ const excerptWidth = 100;
  */
 export function createFindings(text: string): Findings {
   const faults = createFirst<Found>();
+  const followers = createFirst<Found>();
   const warnings = createFirst<Fault>();
   const faultOf = (message: string, location: Location): Fault => ({
     message: message.slice(0, maxMessageLength),
@@ -33,7 +43,8 @@ export function createFindings(text: string): Findings {
   });
   return {
     fault(message, location, { code = "stack_invalid", rank = 0 } = {}) {
-      faults.add(keyOf(message, location), () => ({ code, rank, fault: faultOf(message, location) }));
+      const found = message.includes(unreadText) ? followers : faults;
+      found.add(keyOf(message, location), () => ({ code, rank, fault: faultOf(message, location) }));
     },
     warn(message, location) {
       warnings.add(keyOf(message, location), () => faultOf(message, location));
@@ -41,21 +52,40 @@ export function createFindings(text: string): Findings {
     get warnings() {
       return [...warnings.items];
     },
+    failure: () => failureOf(faults.count > 0 ? faults : followers),
     check() {
-      const [first, ...others] = [...faults.items].sort(byRankAndPlace);
-      if (!first) return;
-      const more = [...others.map(({ fault }) => fault), ...warnings.items].slice(0, maxFindings - 1);
-      throw errorOfFaults(first.code, [first.fault, ...more], { count: faults.count + warnings.count });
+      const failure = failureOf(faults.count > 0 ? faults : followers, warnings);
+      if (failure) throw failure;
     },
   };
 }
 
-/** The first ones of many, and how many different ones there are. */
-function createFirst<T>() {
+function failureOf(found: First<Found>, warnings: First<Fault> = createFirst()): BuilderError | undefined {
+  const [first, ...others] = [...found.items].sort(byRankAndPlace);
+  if (!first) return undefined;
+  const more = [...others.map(({ fault }) => fault), ...warnings.items].slice(0, maxFindings - 1);
+  return errorOfFaults(first.code, [first.fault, ...more], { count: found.count + warnings.count });
+}
+
+/** Without those that only follow from a text that could not be read; all where there are no others. */
+export function withoutFollowers<T extends { readonly message: string }>(items: readonly T[]): readonly T[] {
+  const own = items.filter(({ message }) => !message.includes(unreadText));
+  return own.length > 0 ? own : items;
+}
+
+interface First<T> {
+  readonly items: readonly T[];
+  /** How many different ones there are. */
+  readonly count: number;
+  add(key: string, make: () => T): void;
+}
+
+/** The first ones of many. */
+function createFirst<T>(): First<T> {
   const items: T[] = [];
   const seen = new Set<string>();
   return {
-    items: items as readonly T[],
+    items,
     get count() {
       return seen.size;
     },
@@ -88,7 +118,7 @@ export function joinErrors(
   const different = [
     ...new Map(errors.map((error) => [JSON.stringify([error.message, error.faults]), error])).values(),
   ];
-  const count = different.reduce((sum, { faultCount }) => sum + faultCount, warnings.length);
+  const count = different.reduce((sum, { faultCount }) => sum + Math.max(faultCount, 1), warnings.length);
   if (count === first.faultCount) return first;
   const all = [...different.flatMap((error) => error.faults), ...warnings];
   const [fault, ...faults] = all.slice(0, maxFindings);

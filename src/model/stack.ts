@@ -1,8 +1,10 @@
-import type { Fault, Location } from "../errors.ts";
+import type { BuilderError, Fault, Location } from "../errors.ts";
 import { type Deployment, readDeployment } from "./deployment.ts";
+import { unreadText } from "./faults.ts";
 import { knownFields } from "./known-keys.ts";
-import { type MadeText, readYaml } from "./yaml.ts";
-import { textList, textMap, type YamlValue } from "./yaml-value.ts";
+import { platformFault } from "./platform.ts";
+import { type MadeText, readYaml, tryReadYaml } from "./yaml.ts";
+import { textMap, type YamlValue } from "./yaml-value.ts";
 
 /** One function of a stack. */
 export interface StackFunction {
@@ -15,7 +17,7 @@ export interface StackFunction {
   readonly image: string;
   readonly buildArgs: Readonly<Record<string, string>>;
   /** Names of package groups that the template offers. */
-  readonly buildOptions: readonly string[];
+  readonly buildOptions: readonly BuildOption[];
   /** Paths of files by the ids under which a Dockerfile mounts them as secrets. */
   readonly buildSecrets: Readonly<Record<string, string>>;
   readonly platforms: readonly string[];
@@ -29,10 +31,17 @@ export interface StackFunction {
   readonly imageLocation: Location;
 }
 
+export interface BuildOption {
+  readonly name: string;
+  readonly location: Location;
+}
+
 /** `configuration.templates`: where a language's template comes from; source "" = the installation's own. */
 export interface TemplateSource {
   readonly name: string;
   readonly source: string;
+  /** Where the source stands, or else the name. */
+  readonly location: Location;
 }
 
 /** A file or folder that comes to lie beside every handler. */
@@ -87,6 +96,18 @@ export function parseStack(text: string | MadeText, file: string): Stack {
   return { ...value, warnings };
 }
 
+/**
+ * Parses a stack file as parseStack does, for a caller that looks for further faults.
+ * @returns its faults as an error, beside what could be read. A text that could not be read is `unreadText`
+ */
+export function tryParseStack(text: string | MadeText, file: string): { stack: Stack; failure?: BuilderError } {
+  const { value = unreadStack, failure, warnings } = tryReadYaml(text, file, readStack);
+  return { stack: { ...value, warnings }, ...(failure && { failure }) };
+}
+
+/** What there is of a file that is no YAML. */
+const unreadStack: Omit<Stack, "warnings"> = { functions: [], gateway: "", templates: [], copy: [] };
+
 function readStack(root: YamlValue): Omit<Stack, "warnings"> {
   const top = knownFields(root, keys.root);
   checkVersion(top.get("version"));
@@ -124,24 +145,28 @@ function checkProvider(name: YamlValue | undefined, nearby: YamlValue): void {
 
 function readFunction(name: string, value: YamlValue): StackFunction {
   const at = value.keyLocation;
-  if (!functionName.test(name)) {
+  const isNamed = functionName.test(name);
+  if (!isNamed) {
     value.fault(`function name ${JSON.stringify(name)}: ${nameRule}`, { code: "name_invalid", rank: ranks.name, at });
   }
   const fields = knownFields(value, keys.function);
-  const text = (key: string) => fields.get(key)?.text() ?? "";
+  // Nothing is missing in what is no map, which is a fault already.
+  const missing = value.isMap || value.isNull ? "" : unreadText;
+  const text = (key: string) => fields.get(key)?.text() ?? missing;
   const lang = text("lang");
   return {
     name,
     lang: /^dockerfile$/i.test(lang) ? "dockerfile" : lang,
     handler: text("handler"),
-    image: text("image"),
-    buildArgs: textMap(fields.get("build_args")),
-    buildOptions: textList(fields.get("build_options")),
+    // In its place would stand the name, which is a fault already.
+    image: text("image") || (isNamed ? "" : unreadText),
+    buildArgs: readBuildArgs(fields.get("build_args")),
+    buildOptions: (fields.get("build_options")?.items() ?? []).map((item) => ({
+      name: item.text(),
+      location: item.location,
+    })),
     buildSecrets: textMap(fields.get("build_secrets")),
-    platforms: text("platforms")
-      .split(",")
-      .map((word) => word.trim())
-      .filter((word) => word !== ""),
+    platforms: readPlatforms(fields.get("platforms")),
     skipBuild: fields.get("skip_build")?.flag() ?? false,
     deployment: readDeployment(fields),
     location: at,
@@ -149,6 +174,31 @@ function readFunction(name: string, value: YamlValue): StackFunction {
     handlerLocation: fields.get("handler")?.location ?? at,
     imageLocation: fields.get("image")?.location ?? at,
   };
+}
+
+/**
+ * faas-cli splits KEY=VALUE at the first "=", and asks for a key. One with blanks BuildKit can take: `ARG "A B"` names it.
+ */
+function readBuildArgs(value: YamlValue | undefined): Readonly<Record<string, string>> {
+  const buildArgs: Record<string, string> = Object.create(null);
+  for (const [key, arg] of value?.fields() ?? []) {
+    const at = arg.keyLocation;
+    const shown = JSON.stringify(key.slice(0, 100));
+    if (key.trim() === "") arg.fault("build-arg must have a non-empty key", { rank: ranks.content, at });
+    else if (key.includes("="))
+      arg.fault(`build-arg ${shown}: expected a key without "="`, { rank: ranks.content, at });
+    buildArgs[key] = arg.text();
+  }
+  return buildArgs;
+}
+
+function readPlatforms(value: YamlValue | undefined): readonly string[] {
+  const words = (value?.text() ?? "").split(",").map((word) => word.trim());
+  const platforms = words.filter((word) => word !== "");
+  for (const sentence of platforms.map(platformFault)) {
+    if (sentence !== undefined) value?.fault(sentence, { rank: ranks.content });
+  }
+  return platforms;
 }
 
 function readCopied(value: YamlValue | undefined): readonly CopiedPath[] {
@@ -159,5 +209,10 @@ function readCopied(value: YamlValue | undefined): readonly CopiedPath[] {
 
 function readTemplate(value: YamlValue): TemplateSource {
   const fields = knownFields(value, keys.template);
-  return { name: fields.get("name")?.text() ?? "", source: fields.get("source")?.text() ?? "" };
+  const [name, source] = [fields.get("name"), fields.get("source")];
+  return {
+    name: name?.text() ?? "",
+    source: source?.text() ?? "",
+    location: (source ?? name ?? value).location,
+  };
 }

@@ -1,5 +1,5 @@
 import { BuilderError, type Fault } from "../errors.ts";
-import { faultAt, joinErrors } from "./faults.ts";
+import { faultAt, joinErrors, unreadText } from "./faults.ts";
 import { applyOperator } from "./substitute-operators.ts";
 import type { MadeText } from "./yaml.ts";
 
@@ -26,16 +26,19 @@ const maxDepth = 50;
 const maxFaults = 20;
 const maxLength = 4 * 1024 * 1024;
 
+export interface Substituted extends MadeText {
+  readonly warnings: readonly Fault[];
+  /** Names the place of every expression without meaning: `stack_invalid`. In the text `unreadText` stands for each. */
+  readonly failure?: BuilderError;
+}
+
 /**
  * Replaces the variables of a text. What a variable brings stands where its expression begins.
  * @param file its path, for errors
- * @throws BuilderError `stack_invalid` with the place of every expression that has no meaning
+ * @returns the text, with the failure of what could not be replaced, so that the rest can be looked at, too
+ * @throws BuilderError `stack_invalid` for so many expressions without meaning that nobody looks for more
  */
-export function substitute(
-  text: string,
-  variables: Variables,
-  file: string,
-): MadeText & { readonly warnings: readonly Fault[] } {
+export function substitute(text: string, variables: Variables, file: string): Substituted {
   const source: Source = { text, variables, file, at: 0, depth: 0, length: 0 };
   const parts: string[] = [];
   const spans: Span[] = [];
@@ -43,18 +46,49 @@ export function substitute(
   const errors: BuilderError[] = [];
   const warnings: Fault[] = [];
   while (source.at < text.length && errors.length < maxFaults) {
-    const start = source.at;
-    const read = readNext(source);
-    parts.push(read.text);
-    spans.push({ made, written: start, isPlain: read.error !== undefined || !text.startsWith("${", start) });
-    made += read.text.length;
-    if (!read.error) continue;
-    if (isComment(text, start) && warnings.length < maxFaults) warnings.push(...read.error.faults);
-    else errors.push(read.error);
+    const { written, part, isPlain, kept, broken } = readPart(source, { mayKeep: warnings.length < maxFaults });
+    parts.push(part);
+    spans.push({ made, written, isPlain });
+    made += part.length;
+    warnings.push(...kept);
+    errors.push(...broken);
   }
   const [first, ...others] = errors;
-  if (first) throw joinErrors([first, ...others], { isWhole: source.at >= text.length });
-  return { text: parts.join(""), written: text, writtenAt: (offset) => writtenAt(spans, offset), warnings };
+  const isWhole = source.at >= text.length;
+  const failure = first && joinErrors([first, ...others], { isWhole });
+  if (failure && !isWhole) throw failure;
+  return {
+    text: parts.join(""),
+    written: text,
+    writtenAt: (offset) => writtenAt(spans, offset),
+    warnings,
+    ...(failure && { failure }),
+  };
+}
+
+/** Goes on behind an expression without meaning. @returns what is wrong with the expressions within */
+function skipBroken(source: Source, start: number): readonly BuilderError[] {
+  const end = endOfBroken(source.text, start);
+  const errors: BuilderError[] = [];
+  while (source.at < end && errors.length < maxFaults) {
+    const { error } = readNext(source);
+    if (error) errors.push(error);
+  }
+  source.at = end;
+  return errors;
+}
+
+/** Its closing brace on the same line, where what lies between looks like no more of YAML; else the end of the word. */
+function endOfBroken(text: string, start: number): number {
+  const [line = ""] = /^.*/.exec(text.slice(start)) ?? [];
+  let depth = 0;
+  for (const { 0: sign, index } of line.matchAll(/\$\{|\}/g)) {
+    depth += sign === "}" ? -1 : 1;
+    if (depth > 0) continue;
+    if (/[,:]\s/.test(line.slice(0, index))) break;
+    return start + index + 1;
+  }
+  return start + (/^\$\{[^\s,\]}"']*/.exec(line)?.[0].length ?? 0);
 }
 
 /** A part of the text that was made, by where it begins, and where in the written one it comes from. */
@@ -76,7 +110,25 @@ function writtenAt(spans: readonly Span[], offset: number): number {
   return isPlain ? written + offset - made : written;
 }
 
-/** An expression without meaning stays, and reading goes on behind its beginning. */
+interface Part extends Pick<Span, "written" | "isPlain"> {
+  readonly part: string;
+  readonly kept: readonly Fault[];
+  readonly broken: readonly BuilderError[];
+}
+
+/** An expression without meaning stays as it is on a line of comment; else `unreadText` of its length takes its place. */
+function readPart(source: Source, { mayKeep }: { mayKeep: boolean }): Part {
+  const written = source.at;
+  const { text: part, error } = readNext(source);
+  if (!error) return { written, part, isPlain: !source.text.startsWith("${", written), kept: [], broken: [] };
+  if (mayKeep && isComment(source.text, written)) {
+    return { written, part, isPlain: true, kept: error.faults, broken: [] };
+  }
+  const broken = [error, ...skipBroken(source, written)];
+  return { written, part: unreadText.repeat(source.at - written), isPlain: true, kept: [], broken };
+}
+
+/** An expression without meaning is its own beginning, and reading goes on behind that. */
 function readNext(source: Source): { text: string; error?: BuilderError } {
   const start = source.at;
   if (!source.text.startsWith("${", start)) return { text: readPlain(source) };

@@ -49,18 +49,17 @@ function readTemplate(root: YamlValue): Omit<Template, "warnings"> {
  * The packages that chosen build options add up to, in the form of the build argument ADDITIONAL_PACKAGE:
  * without doubles, sorted, joined by spaces. faas-cli always sets the argument, possibly to "".
  * @param existing the argument as the stack or the command line gives it
- * @returns the value, or the name of an option that the template does not have
+ * @returns the value, and the options that the template does not have
  */
-export function additionalPackages(
+export function additionalPackages<Option extends { readonly name: string }>(
   template: Template,
-  options: readonly string[],
+  options: readonly Option[],
   existing: string,
-): { value: string } | { unknown: string } {
+): { value: string; unknown: readonly Option[] } {
   const packages = new Set(existing.split(" ").filter((word) => word !== ""));
   for (const option of options) {
-    const group = template.buildOptions.get(option);
-    if (!group) return { unknown: option };
-    for (const name of group) packages.add(name);
+    for (const name of template.buildOptions.get(option.name) ?? []) packages.add(name);
   }
-  return { value: [...packages].sort().join(" ") };
+  const unknown = options.filter(({ name }) => !template.buildOptions.has(name));
+  return { value: [...packages].sort().join(" "), unknown };
 }

@@ -1,6 +1,7 @@
 import { isMap, isScalar, isSeq, type Node, type Pair, type Scalar } from "yaml";
 import type { ErrorCode, Location } from "../errors.ts";
-import type { Findings } from "./faults.ts";
+import { type Findings, unreadText } from "./faults.ts";
+import { nullWords, tagFault } from "./yaml-tag.ts";
 
 /**
  * One value of a YAML document. A value of the wrong kind is put down as a fault and reads as nothing, so that the
@@ -12,7 +13,8 @@ export interface YamlValue {
   readonly keyLocation: Location;
   /** True for `~`, `null`, an empty value or an absent document. */
   readonly isNull: boolean;
-  /** The text of a scalar. */
+  readonly isMap: boolean;
+  /** The text of a scalar; `unreadText` of anything else, which is a fault. */
   text(): string;
   /** YAML 1.1's words for yes and no. As in Go, `true` and `false` count unquoted only, the others always. */
   flag(): boolean;
@@ -61,15 +63,18 @@ export function createYamlValue(given: unknown, source: YamlSource, place: Place
     location,
     keyLocation,
     isNull,
+    isMap: isMap(node),
     fault,
     warn: (message, { at = location } = {}) => source.findings.warn(message, at),
     text() {
       if (isNull) return "";
       if (!isScalar(node)) {
         wrongKind("a text");
-        return "";
+        return unreadText;
       }
       const text = textOf(node);
+      const wrongTag = tagFault(node);
+      if (wrongTag !== undefined) fault(`${name}${wrongTag}`);
       spend(source, location, { characters: text.length });
       return text;
     },
@@ -114,12 +119,8 @@ function readFields(
     source.findings.fault(`more than ${maxMerges} merges inside each other`, location);
     return fields;
   }
-  const merged: unknown[] = [];
-  for (const { key, value } of pairs) {
-    if (isMergeKey(key)) merged.push(value);
-    else addField(fields, { key, value }, source);
-  }
-  for (const value of merged.flatMap((given) => mergedMaps(given, source))) {
+  for (const pair of pairs) if (!isMergeKey(pair.key)) addField(fields, pair, source);
+  for (const value of mergedMaps(pairs, source)) {
     const others = createYamlValue(value, source, { merges: merges + 1 }).fields();
     for (const [key, other] of others) if (!fields.has(key)) fields.set(key, other);
   }
@@ -130,9 +131,23 @@ function isMergeKey(key: unknown): boolean {
   return isScalar(key) && typeof key.value === "symbol";
 }
 
-function mergedMaps(given: unknown, source: YamlSource): readonly unknown[] {
-  const node = source.targets.get(given) ?? given;
-  return isSeq(node) ? node.items : [given];
+/** As in Go the list of several maps stands here itself: an alias of one is a fault. */
+function mergedMaps(pairs: readonly Pair[], source: YamlSource): readonly unknown[] {
+  const [merge, second] = pairs.filter(({ key }) => isMergeKey(key));
+  if (!merge) return [];
+  const { key, value } = merge;
+  if (second) {
+    const { line } = locate(source, key);
+    const message = `mapping key "<<" already defined at line ${line}: expected one, with a list of what is merged`;
+    source.findings.fault(message, locate(source, second.key));
+  }
+  return (isSeq(value) ? value.items : [value]).filter((given) => {
+    const node = source.targets.get(given) ?? given;
+    if (isMap(node)) return true;
+    const found = isSeq(node) && node !== given ? "the alias of a list" : kindOf(node);
+    source.findings.fault(`<<: expected a map, or a list of maps, found ${found}`, locate(source, given ?? key));
+    return false;
+  });
 }
 
 function addField(
@@ -164,14 +179,16 @@ const words = new Map([
 
 function flagOf(node: Scalar): boolean | undefined {
   const text = textOf(node);
+  if (tagFault(node) !== undefined) return undefined;
   const isBool = node.tag === undefined ? node.type === "PLAIN" : node.tag === "tag:yaml.org,2002:bool";
   return (isBool ? plainWords.get(text) : undefined) ?? words.get(text);
 }
 
 function isNullNode(node: unknown): boolean {
   if (node === null || node === undefined) return true;
-  if (!isScalar(node) || node.type !== "PLAIN" || node.tag !== undefined) return false;
-  return ["", "~", "null", "Null", "NULL"].includes(String(node.value));
+  if (!isScalar(node)) return false;
+  if (node.tag === "tag:yaml.org,2002:null") return tagFault(node) === undefined;
+  return node.type === "PLAIN" && node.tag === undefined && nullWords.has(String(node.value));
 }
 
 function kindOf(node: unknown): string {

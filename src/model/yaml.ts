@@ -1,5 +1,5 @@
 import { type Document, Lexer, LineCounter, type Node, parseDocument, visit } from "yaml";
-import type { Fault, Location } from "../errors.ts";
+import { BuilderError, type Fault, type Location } from "../errors.ts";
 import { createFindings, type Findings } from "./faults.ts";
 import { createYamlValue, type YamlValue } from "./yaml-value.ts";
 
@@ -20,6 +20,8 @@ const maxNodes = 100_000;
 const maxAliasCharacters = 512 * 1024;
 /** What Go's decoder refuses: it reads no control characters, and no halves of characters. */
 const forbidden = /[\p{Cc}--[\t\n\r\u0085]]|[\p{Cs}\ufffe\uffff]/v;
+/** Go's decoder, which reads YAML 1.1, ends a line at these; YAML 1.2 takes them for letters. Neither is what people mean. */
+const oldLineEnd = /\r(?!\n)|[\u0085\u2028\u2029]/;
 
 /** A text that was made of another one, which people know: faults show the places and lines of that. */
 export interface MadeText {
@@ -46,11 +48,35 @@ export function readYaml<T>(
   file: string,
   read: (root: YamlValue) => T,
 ): { value: T; warnings: readonly Fault[] } {
-  const made = typeof text === "string" ? asWritten(text) : text;
-  const findings = createFindings(made.written);
-  const value = read(parse(made, file, { findings, ofValues: findings }));
+  const findings = createFindings(typeof text === "string" ? text : text.written);
+  const value = read(parseInto(findings, text, file));
   findings.check();
   return { value, warnings: findings.warnings };
+}
+
+/**
+ * Reads a YAML text as readYaml does, for a caller that looks for further faults of its own.
+ * @returns the faults as an error, beside what could be read; `value` absent where the text is no YAML. A text that
+ *   could not be read is `unreadText`
+ */
+export function tryReadYaml<T>(
+  text: string | MadeText,
+  file: string,
+  read: (root: YamlValue) => T,
+): { value?: T; failure?: BuilderError; warnings: readonly Fault[] } {
+  const findings = createFindings(typeof text === "string" ? text : text.written);
+  let value: { value?: T } = {};
+  try {
+    value = { value: read(parseInto(findings, text, file)) };
+  } catch (error) {
+    if (!(error instanceof BuilderError)) throw error;
+  }
+  const failure = findings.failure();
+  return { ...value, ...(failure && { failure }), warnings: findings.warnings };
+}
+
+function parseInto(findings: Findings, text: string | MadeText, file: string): YamlValue {
+  return parse(typeof text === "string" ? asWritten(text) : text, file, { findings, ofValues: findings });
 }
 
 /**
@@ -79,6 +105,7 @@ function parse(
   const top = { path: file, line: 1, column: 1 };
   const placeOf = createPlaces(made, file);
   checkCharacters(text, placeOf, findings);
+  checkDirectives(text, placeOf, findings);
   if (Buffer.byteLength(text) > maxBytes) findings.fault("the file is larger than 1 MiB", top);
   else if (countLexemes(text) > maxLexemes) findings.fault(`the file has more than ${maxLexemes} words and signs`, top);
   findings.check();
@@ -108,10 +135,26 @@ function countLexemes(text: string): number {
 }
 
 function checkCharacters(text: string, placeOf: (offset: number) => Location, findings: Findings): void {
-  const found = forbidden.exec(text);
-  if (!found) return;
-  const sign = found[0].codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0");
-  findings.fault(`control characters are not allowed: found U+${sign}`, placeOf(found.index));
+  const control = forbidden.exec(text);
+  if (control)
+    findings.fault(`control characters are not allowed: found ${codeOf(control[0])}`, placeOf(control.index));
+  const end = oldLineEnd.exec(text);
+  if (end) findings.fault(`lines end in LF, or CR LF: found ${codeOf(end[0])}`, placeOf(end.index));
+}
+
+function codeOf(sign: string): string {
+  return `U+${sign.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0")}`;
+}
+
+/** What stands before the document, in lines that begin with %. Go's decoder knows %YAML 1.1 and %TAG. */
+function checkDirectives(text: string, placeOf: (offset: number) => Location, findings: Findings): void {
+  const [head] = /^\ufeff?(?:[ \t]*(?:#.*)?\r?\n|%.*\r?\n)*/.exec(text) ?? [""];
+  let versions = 0;
+  for (const { 0: line, index } of head.matchAll(/^%.*$/gm)) {
+    if (/^%TAG\s/.test(line) || (/^%YAML\s+1\.1\s*(?:#.*)?$/.test(line) && versions++ === 0)) continue;
+    const shown = JSON.stringify(line.trim().slice(0, 60));
+    findings.fault(`directive ${shown} is not known: expected %YAML 1.1 once, or %TAG`, placeOf(index));
+  }
 }
 
 interface Reporting {

@@ -1,9 +1,9 @@
-import { BuilderError } from "../errors.ts";
+import { BuilderError, type Location } from "../errors.ts";
 import { findEntry, isDirectory, readText } from "../model/context.ts";
-import type { Stack, StackFunction } from "../model/stack.ts";
+import type { Stack, StackFunction, TemplateSource } from "../model/stack.ts";
 import { parseTemplate, type Template } from "../model/template.ts";
 import { parseLang, pinnedSource, sourceAt } from "../model/template-source.ts";
-import { placedAt, planFault } from "./plan-fault.ts";
+import { placedAt, templateFault } from "./plan-fault.ts";
 import type { Tree } from "./tree.ts";
 
 /** `url` absent: the folder `template/LANG` lies in the stack's own tree. */
@@ -49,7 +49,8 @@ const langName = /^[A-Za-z0-9][A-Za-z0-9_.@-]*$/;
  * its language, else in the sources that it names for no language, in the installation's, and in its store. An entry
  * `STORE-SOURCE/NAME` without a source of its own means the store's, and no other where there is a store.
  * `lang: NAME@REF` takes NAME of the source at REF (faas-cli takes its newest commit where the source has no #REF).
- * @throws BuilderError `template_unknown` with the line of `lang`, `stack_invalid` for a broken template.yml
+ * @throws BuilderError `template_unknown` with the place of `lang`, or of the entry that the stack has for it;
+ *   `stack_invalid` for a broken template.yml
  */
 export async function findTemplate(
   definition: StackFunction,
@@ -57,24 +58,25 @@ export async function findTemplate(
   { tree, hands }: { tree: Tree; hands: TemplateHands },
 ): Promise<FoundTemplate> {
   const { lang } = definition;
-  if (!langName.test(lang))
-    throw planFault(definition, "template_unknown", `has lang "${lang}", which is no name of a template`);
+  if (!langName.test(lang)) throw templateFault(definition, `has lang "${lang}", which is no name of a template`);
   if (hands.repositoryTemplates !== false) {
     const template = await readTemplate(tree, lang, "");
     if (template) return { origin: { lang }, template };
   }
-  const search = { definition, hands, ...parseLang(lang) };
+  const search = { definition, hands, at: definition.langLocation, ...parseLang(lang) };
   const entries = stack.templates.filter(({ name }) => isNameOf(name, lang));
   const named = entries.find(({ source }) => source !== "");
-  if (named) return findNamed(named.source, search);
+  if (named) return findNamed(named.source, { ...search, at: named.location });
   const stored = entries.find(({ name }) => name.includes("/"));
-  if (stored && hands.findInStore) return findStored(parseLang(stored.name).folder, search);
+  if (stored && hands.findInStore) return findStored(parseLang(stored.name).folder, { ...search, at: stored.location });
   return findOffered(stack, search);
 }
 
 interface Search {
   readonly definition: StackFunction;
   readonly hands: TemplateHands;
+  /** What names the source that is looked at. */
+  readonly at: Location;
   readonly folder: string;
   readonly ref: string;
 }
@@ -85,64 +87,61 @@ function isNameOf(name: string, lang: string): boolean {
 }
 
 async function findNamed(source: string, search: Search): Promise<FoundTemplate> {
-  const { definition, folder, ref } = search;
+  const { definition, at, folder, ref } = search;
   checkAllowed(source, search);
   const found = await readFrom(sourceAt(source, ref) ?? source, search);
   if (found) return found;
-  throw planFault(
-    definition,
-    "template_unknown",
-    `has lang "${definition.lang}", but there is no template/${folder} in ${source}`,
-  );
+  const { lang } = definition;
+  throw templateFault(definition, `has lang "${lang}", but there is no template/${folder} in ${source}`, at);
 }
 
 async function findStored(name: string, search: Search): Promise<FoundTemplate> {
   const found = await readStored(name, search);
   if (found) return found;
-  const { definition } = search;
-  throw planFault(
+  const { definition, at } = search;
+  const { lang } = definition;
+  throw templateFault(
     definition,
-    "template_unknown",
-    `has lang "${definition.lang}", of which no template was found (searched: ${name} in the template store)`,
+    `has lang "${lang}", of which no template was found (searched: ${name} in the template store)`,
+    at,
   );
 }
 
 async function findOffered(stack: Stack, search: Search): Promise<FoundTemplate> {
   const { definition, hands, folder } = search;
-  const unnamed = stack.templates
-    .filter(({ name, source }) => name === "" && source !== "")
-    .map(({ source }) => source);
-  for (const source of unnamed) checkAllowed(source, search);
-  const sources = [...unnamed, ...hands.templateUrls];
-  for (const source of sources) {
-    const found = await readAt(source, search);
+  const unnamed = stack.templates.filter(({ name, source }) => name === "" && source !== "");
+  for (const { source, location } of unnamed) checkAllowed(source, { ...search, at: location });
+  const offered = hands.templateUrls.map((source) => ({ source, location: search.at }));
+  const sources: readonly Omit<TemplateSource, "name">[] = [...unnamed, ...offered];
+  for (const { source, location } of sources) {
+    const found = await readAt(source, { ...search, at: location });
     if (found) return found;
   }
   const found = await readStored(folder, search);
   if (found) return found;
   const own = hands.repositoryTemplates === false ? [] : ["template/ of the repository"];
   const store = hands.findInStore ? ["the template store"] : [];
-  const searched = [...own, ...sources, ...store].join(", ") || "nothing: this installation offers no templates";
-  throw planFault(
+  const places = [...own, ...sources.map(({ source }) => source), ...store];
+  const searched = places.join(", ") || "nothing: this installation offers no templates";
+  throw templateFault(
     definition,
-    "template_unknown",
     `has lang "${definition.lang}", of which no template was found (searched: ${searched})`,
   );
 }
 
-function checkAllowed(source: string, { definition, hands }: Search): void {
+function checkAllowed(source: string, { definition, hands, at }: Search): void {
   if (hands.allowsSource(source)) return;
-  throw planFault(
+  throw templateFault(
     definition,
-    "template_unknown",
     `takes its template from "${source}", which this installation does not allow (settings custom_templates and template_sources)`,
+    at,
   );
 }
 
 async function readStored(name: string, search: Search): Promise<FoundTemplate | undefined> {
-  const { definition, hands, ref } = search;
+  const { hands, at, ref } = search;
   const repo = await hands.findInStore?.(name).catch((error) => {
-    throw placedAt(definition.langLocation, error);
+    throw placedAt(at, error);
   });
   return repo === undefined ? undefined : readFrom(sourceAt(repo, ref) ?? repo, search);
 }
@@ -159,9 +158,9 @@ async function readAt(source: string, search: Search): Promise<FoundTemplate | u
   }
 }
 
-async function readFrom(source: string, { definition, hands, folder }: Search): Promise<FoundTemplate | undefined> {
+async function readFrom(source: string, { hands, at, folder }: Search): Promise<FoundTemplate | undefined> {
   const tree = await hands.openTemplates(source).catch((error) => {
-    throw placedAt(definition.langLocation, error, ["template_unknown", "name_invalid"]);
+    throw placedAt(at, error, ["template_unknown", "name_invalid"]);
   });
   const template = await readTemplate(tree, folder, `${source}:`);
   const origin = { lang: folder, url: source, ...(tree.commit !== undefined && { commit: tree.commit }) };

@@ -2,16 +2,20 @@ import { BuilderError, type ErrorCode, type Location } from "../errors.ts";
 import { faultAt } from "../model/faults.ts";
 import type { StackFunction } from "../model/stack.ts";
 
-/** A fault of one function's definition, with its place in the stack file: its `lang` for a template, else itself. */
+/** A fault of one function's definition, with its place in the stack file: where it is not given the function's name. */
 export function planFault(
   definition: StackFunction,
-  code: "stack_invalid" | "template_unknown",
   message: string,
+  { code = "stack_invalid", at: location = definition.location }: { code?: ErrorCode; at?: Location } = {},
 ): BuilderError {
-  const location = code === "template_unknown" ? definition.langLocation : definition.location;
   return new BuilderError(code, `${location.path} line ${location.line}: function ${definition.name} ${message}`, {
     location,
   });
+}
+
+/** A fault of a function's template, with the place of its `lang` where no other is given. */
+export function templateFault(definition: StackFunction, message: string, at = definition.langLocation): BuilderError {
+  return planFault(definition, message, { code: "template_unknown", at });
 }
 
 /** Gives an error without a place the one in the stack file that caused it. */

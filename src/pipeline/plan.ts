@@ -1,16 +1,16 @@
 import { BuilderError, type Fault, type Location } from "../errors.ts";
 import { type Context, readText } from "../model/context.ts";
 import type { Deployment } from "../model/deployment.ts";
-import { joinErrors } from "../model/faults.ts";
 import { type Selection, selectFunctions } from "../model/function-selection.ts";
-import { parseStack, type Stack, type StackFunction, stackFileNames } from "../model/stack.ts";
+import { type BuildOption, type Stack, type StackFunction, stackFileNames, tryParseStack } from "../model/stack.ts";
 import { substitute, type Variables } from "../model/substitute.ts";
 import { additionalPackages, type Template } from "../model/template.ts";
 import { asWritten } from "../model/yaml.ts";
 import { askingOnce } from "./asking-once.ts";
 import { checkImages } from "./check-images.ts";
 import { findTemplate, type TemplateHands, type TemplateOrigin } from "./find-template.ts";
-import { isPlaced, placedAt, planFault, withFaults } from "./plan-fault.ts";
+import { placedAt, planFault, templateFault } from "./plan-fault.ts";
+import { collectTroubles, maxErrors, type Troubles } from "./plan-troubles.ts";
 import { checkPackages, createPushedReader, type PushedReader } from "./pushed-function.ts";
 import type { Tree } from "./tree.ts";
 
@@ -75,7 +75,6 @@ export interface PlanHands extends TemplateHands {
 
 const maxStackBytes = 1024 * 1024;
 const maxWarnings = 20;
-const maxErrors = 20;
 
 /**
  * Reads a stack and decides what is to be built from what. Nothing is built and nothing is written.
@@ -85,14 +84,19 @@ const maxErrors = 20;
 export async function planStack(tree: Tree, hands: PlanHands): Promise<Plan> {
   const { file, text } = await readStackFile(tree.context, hands);
   const substituted = hands.variables ? substitute(text, hands.variables, file) : { ...asWritten(text), warnings: [] };
-  const stack = parseStack(substituted, file);
-  const wanted = await selectFunctions(stack.functions, hands.selection ?? {});
+  const { stack, failure } = tryParseStack(substituted, file);
   const warnings = [...substituted.warnings, ...stack.warnings];
+  const troubles = collectTroubles({ file, text, warnings });
+  for (const error of [substituted.failure, failure]) if (error) troubles.add(error);
+  const wanted = await selectFunctions(stack.functions, hands.selection ?? {}).catch((error) => {
+    troubles.check();
+    throw error;
+  });
   const { owner } = hands;
   const readPushed = hands.pushed ? createPushedReader(tree.context, { owner, text, warnings }) : undefined;
   const toBuild = wanted.filter(({ skipBuild }) => !skipBuild);
   const asking = { ...hands, ...onceEach(hands) };
-  const functions = await planAll(toBuild, stack, { tree, hands: asking, readPushed, warnings, file, text });
+  const functions = await planAll(toBuild, stack, { tree, hands: asking, readPushed, warnings, troubles, text });
   const skipped = wanted.filter(({ skipBuild }) => skipBuild).map(({ name }) => name);
   return { functions, skipped, gateway: stack.gateway, warnings: warnings.slice(0, maxWarnings) };
 }
@@ -105,23 +109,23 @@ export async function planStack(tree: Tree, hands: PlanHands): Promise<Plan> {
 async function planAll(
   definitions: readonly StackFunction[],
   stack: Stack,
-  around: Surroundings & { readonly file: string; readonly text: string },
+  around: Surroundings & { readonly text: string },
 ): Promise<readonly PlannedFunction[]> {
   const functions: PlannedFunction[] = [];
   const named: { definition: StackFunction; image: string }[] = [];
-  const known = new Set(["dockerfile"]);
-  const troubles = collectTroubles(around);
-  for (const definition of definitions) {
-    const { lang } = definition;
-    try {
-      const basics = await readBasics((await around.readPushed?.(definition)) ?? definition, stack, around);
-      named.push({ definition, image: basics.planned.image });
-      if (!known.has(lang) && !troubles.mayAsk()) continue;
-      known.add(lang);
-      functions.push(await planFunction(basics, stack, around));
-    } catch (error) {
-      troubles.add(error);
-    }
+  const known = new Set(["", "dockerfile"]);
+  const { troubles, hands } = around;
+  for (const written of definitions) {
+    const { lang } = written;
+    const definition = await readDefinition(written, around);
+    const image = await troubles.attempt(() => imageAt(definition, hands));
+    if (image !== undefined) named.push({ definition, image });
+    for (const error of missingParts(definition, hands)) troubles.add(error);
+    if (!known.has(lang) && !troubles.mayAsk()) continue;
+    known.add(lang);
+    const basics = { definition, planned: basicsOf(definition, image ?? "", { stack, hands }) };
+    const planned = await troubles.attempt(() => planFunction(basics, stack, around));
+    if (planned) functions.push(planned);
   }
   const { errors, warnings } = checkImages(named, around.text);
   around.warnings.push(...warnings);
@@ -133,31 +137,6 @@ async function planAll(
 /** However many functions want the same, it is asked for once. */
 function onceEach({ openTemplates, findInStore }: TemplateHands): Pick<TemplateHands, "openTemplates" | "findInStore"> {
   return { openTemplates: askingOnce(openTemplates), ...(findInStore && { findInStore: askingOnce(findInStore) }) };
-}
-
-/** Gathers what keeps functions from being planned; bugs are thrown at once. */
-function collectTroubles({ file, text, warnings }: { file: string; text: string; warnings: readonly Fault[] }) {
-  const errors: BuilderError[] = [];
-  let silence: BuilderError | undefined;
-  let isWhole = true;
-  return {
-    /** Whether templates may be asked for that nobody has asked for yet. */
-    mayAsk(): boolean {
-      isWhole &&= errors.length < maxErrors && silence === undefined;
-      return isWhole;
-    },
-    add(error: unknown): void {
-      if (isPlaced(error)) errors.push(withFaults(error, { file, text }));
-      else if (error instanceof BuilderError && error.transient) silence ??= error;
-      else throw error;
-    },
-    /** @throws BuilderError with all faults, else what did not answer */
-    check(): void {
-      const [first, ...others] = errors;
-      if (first) throw joinErrors([first, ...others], { warnings, isWhole });
-      if (silence) throw silence;
-    },
-  };
 }
 
 async function readStackFile(
@@ -182,6 +161,7 @@ interface Surroundings {
   readonly readPushed: PushedReader | undefined;
   /** Grows. */
   readonly warnings: Fault[];
+  readonly troubles: Troubles;
 }
 
 /** A function as far as the stack file alone tells it: with a Dockerfile of its own that is all. */
@@ -190,18 +170,30 @@ interface Basics {
   readonly planned: PlannedFunction;
 }
 
-async function readBasics(definition: StackFunction, stack: Stack, { hands }: Surroundings): Promise<Basics> {
-  const { name, lang, handler, platforms, buildSecrets, deployment } = definition;
-  const image = await imageAt(definition, hands);
-  if (handler === "") throw planFault(definition, "stack_invalid", 'has no "handler": expected the folder of its code');
-  if (lang === "")
-    throw planFault(definition, "stack_invalid", 'has no "lang": expected dockerfile, or the name of a template');
-  if (lang === "dockerfile" && !hands.dockerfileLang)
-    throw planFault(
-      definition,
-      "template_unknown",
-      "has lang dockerfile, which is switched off (setting enable_dockerfile_lang)",
+/** A pushed function as it may be; one whose build arguments are at fault without them. */
+async function readDefinition(written: StackFunction, { readPushed, troubles }: Surroundings): Promise<StackFunction> {
+  if (!readPushed) return written;
+  return (await troubles.attempt(() => readPushed(written))) ?? { ...written, buildArgs: {} };
+}
+
+function missingParts(definition: StackFunction, { dockerfileLang }: PlanHands): readonly BuilderError[] {
+  const { lang, handler } = definition;
+  const errors: BuilderError[] = [];
+  if (handler === "") errors.push(planFault(definition, 'has no "handler": expected the folder of its code'));
+  if (lang === "") errors.push(planFault(definition, 'has no "lang": expected dockerfile, or the name of a template'));
+  if (lang === "dockerfile" && !dockerfileLang)
+    errors.push(
+      templateFault(definition, "has lang dockerfile, which is switched off (setting enable_dockerfile_lang)"),
     );
+  return errors;
+}
+
+function basicsOf(
+  definition: StackFunction,
+  image: string,
+  { stack, hands }: { stack: Stack; hands: PlanHands },
+): PlannedFunction {
+  const { name, handler, platforms, buildSecrets, deployment } = definition;
   const buildArgs = { ...definition.buildArgs, ...hands.buildArgs };
   const places = {
     file: definition.handlerLocation.path,
@@ -209,20 +201,22 @@ async function readBasics(definition: StackFunction, stack: Stack, { hands }: Su
     copy: stack.copy.map(({ location }) => placeOf(location)),
   };
   const sources = { handler, handlerFolder: "", copy: stack.copy.map(({ path }) => path), places };
-  return { definition, planned: { name, image, ...sources, buildArgs, platforms, buildSecrets, deployment } };
+  return { name, image, ...sources, buildArgs, platforms, buildSecrets, deployment };
 }
 
 async function planFunction(
   { definition, planned }: Basics,
   stack: Stack,
-  { tree, hands, warnings }: Surroundings,
+  { tree, hands, warnings, troubles }: Surroundings,
 ): Promise<PlannedFunction> {
-  if (definition.lang === "dockerfile") return planned;
+  if (["", "dockerfile"].includes(definition.lang)) return planned;
   const { origin, template } = await findTemplate(definition, stack, { tree, hands });
   addNew(warnings, template.warnings);
   const { deployment, buildArgs, places } = planned;
   const { handlerFolder, handlerFolderLocation } = template;
-  const packages = packagesOf(definition, template, buildArgs);
+  const existing = buildArgs.ADDITIONAL_PACKAGE ?? "";
+  const { value: packages, unknown } = additionalPackages(template, definition.buildOptions, existing);
+  for (const option of unknown.slice(0, maxErrors)) troubles.add(unknownOption(option, definition, template));
   // A template of another repository is the installation's word.
   if (hands.pushed && origin.url === undefined) checkPackages(definition, packages, "build_options");
   return {
@@ -259,18 +253,11 @@ async function imageAt(definition: StackFunction, hands: PlanHands): Promise<str
   }
 }
 
-/** @param buildArgs the stack's, and over them those for every function */
-function packagesOf(
-  definition: StackFunction,
-  template: Template,
-  buildArgs: Readonly<Record<string, string>>,
-): string {
-  const packages = additionalPackages(template, definition.buildOptions, buildArgs.ADDITIONAL_PACKAGE ?? "");
-  if ("value" in packages) return packages.value;
+function unknownOption({ name, location }: BuildOption, definition: StackFunction, template: Template): BuilderError {
   const known = [...template.buildOptions.keys()].join(", ") || "none";
-  throw planFault(
+  return planFault(
     definition,
-    "stack_invalid",
-    `has build option "${packages.unknown}", which lang ${definition.lang} does not offer (it offers: ${known})`,
+    `has build option "${name}", which lang ${definition.lang} does not offer (it offers: ${known})`,
+    { at: location },
   );
 }

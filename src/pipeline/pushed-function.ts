@@ -70,7 +70,7 @@ export function checkPackages(definition: StackFunction, packages: string, from:
   const strange = strangePackage(packages);
   if (strange === undefined) return;
   const shown = JSON.stringify(strange.slice(0, 100));
-  throw planFault(definition, "stack_invalid", `has ${from} with ${shown}, no package's name`);
+  throw planFault(definition, `has ${from} with ${shown}, no package's name`);
 }
 
 function allowedBuildArgs(

@@ -3,7 +3,7 @@ import type { Fault } from "../errors.ts";
 import { BuilderError } from "../errors.ts";
 import type { BuildEvent } from "../model/build-event.ts";
 import type { Context } from "../model/context.ts";
-import { faultText } from "../model/faults.ts";
+import { faultText, joinErrors } from "../model/faults.ts";
 import type { GoodBuild } from "../model/inputs.ts";
 import type { Outcome, PushOutcome } from "../model/outcome.ts";
 import { type AssembleHands, assemble, type BuildHands, buildFunction } from "./build-function.ts";
@@ -80,6 +80,7 @@ export async function runBuild(tree: Tree, steps: Steps, hands: LocalHands): Pro
 /**
  * Assembles the context of every function of a folder, without building.
  * @returns each function with its context
+ * @throws BuilderError with the faults of all functions
  */
 export async function assembleAll(
   tree: Tree,
@@ -87,12 +88,41 @@ export async function assembleAll(
 ): Promise<readonly { planned: PlannedFunction; context: Context }[]> {
   const { functions, warnings } = await planStack(tree, hands);
   warnings.forEach(hands.warn);
-  return Promise.all(
-    functions.map(async (planned) => ({
-      planned,
-      context: await assembleIn(planned, { tree, hands }),
-    })),
+  const settled = await Promise.allSettled(
+    functions.map(async (planned) => ({ planned, context: await assembleIn(planned, { tree, hands }) })),
   );
+  const failures = failuresOf(settled);
+  if (failures.length > 0) throw joinFailures([...failures, ...(await copyFailures(functions, { tree, hands }))]);
+  return settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+}
+
+function failuresOf(settled: readonly PromiseSettledResult<unknown>[]): readonly unknown[] {
+  return settled.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
+}
+
+/** A bug is thrown as it is; a fault that has a place in a file is told before one that has none. */
+function joinFailures(failures: readonly unknown[]): unknown {
+  const known = failures.filter((failure) => failure instanceof BuilderError);
+  if (known.length < failures.length) return failures.find((failure) => !(failure instanceof BuilderError));
+  const [first, ...others] = [...known].sort((one, other) => Number(!one.location) - Number(!other.location));
+  return first && joinErrors([first, ...others]);
+}
+
+/**
+ * What is wrong with copied paths, which are the same for all functions, and of which a function with a fault tells the
+ * first at best. Each is looked at by itself, beside the whole folder as a handler.
+ */
+async function copyFailures(
+  [planned]: readonly PlannedFunction[],
+  around: { tree: Tree; hands: PlanHands & AssembleHands },
+): Promise<readonly unknown[]> {
+  if (!planned) return [];
+  const { template: _, ...rest } = planned;
+  const looks = planned.copy.map((path, at) => {
+    const places = planned.places && { ...planned.places, copy: planned.places.copy.slice(at, at + 1) };
+    return assembleIn({ ...rest, handler: ".", copy: [path], ...(places && { places }) }, around);
+  });
+  return failuresOf(await Promise.allSettled(looks));
 }
 
 /** What keeps a function from being looked at is told when it is built. */

@@ -19,12 +19,13 @@ functions:
 ${functions.map((name) => `  ${name}: {lang: dockerfile, handler: ./fn, image: "\${REGISTRY:-r}/${name}"}\n`).join("")}`;
 
 /** `of-builder build --shrinkwrap out` in a folder of its own. @returns also the functions that were written */
-async function shrinkwrap(args: readonly string[], text = stack) {
+async function shrinkwrap(args: readonly string[], text = stack, others: Readonly<Record<string, string>> = {}) {
   const folder = await mkdtemp(join(tmpdir(), "of-builder-test-"));
   onTestFinished(() => rm(folder, { recursive: true }));
   await mkdir(join(folder, "fn"));
   await writeFile(join(folder, "fn/Dockerfile"), "FROM busybox\n");
-  await writeFile(join(folder, "stack.yml"), text);
+  for (const [name, content] of Object.entries({ "stack.yml": text, ...others }))
+    await writeFile(join(folder, name), content);
   const env = { PATH: process.env.PATH, HOME: folder };
   const all = [bin, "build", "--shrinkwrap", "out", ...args];
   const ended = await run(process.execPath, all, { cwd: folder, env }).then(
@@ -60,6 +61,14 @@ test.for([
   expect(await shrinkwrap(args)).toMatchObject({ code: 2, stderr: expect.stringContaining(message), written: [] });
 });
 
+test("M8 another stack file of the folder is built in place of stack.yml", async () => {
+  const others = { "other.yml": stack.replaceAll("api-", "other-") };
+  expect(await shrinkwrap(["-f", "other.yml"], "not: read", others)).toMatchObject({
+    code: 0,
+    written: ["other-orders", "other-users", "web"],
+  });
+});
+
 test("a stack file is fetched from an address", async () => {
   const server = createServer((_, response) => response.end(stack));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -86,6 +95,22 @@ test("all faults are shown with place, line and caret", async () => {
     'stack.yml:4:17: skip_build: expected true or false, found "true"\n  4 |     skip_build: "true"\n    |                 ^\n' +
       'stack.yml:5:14: secrets: expected a list, found "one"\n  5 |     secrets: one\n    |              ^\n',
   );
+});
+
+test("the wrong handlers of all functions and all wrong copied paths are told at once", async () => {
+  const names = ["a", "b", "c"].map((name) => `  ${name}: {lang: dockerfile, handler: ./no-${name}, image: ${name}}\n`);
+  const copied = "configuration:\n  copy: [fn, ./no-one, ../no-two]\n";
+  const text = `provider: {name: openfaas}\nfunctions:\n${names.join("")}${copied}`;
+  const { code, stderr, written } = await shrinkwrap([], text);
+  expect([code, written]).toEqual([1, []]);
+  expect(stderr.match(/^stack\.yml:.*$/gm)).toEqual([
+    expect.stringMatching(/^stack\.yml:3:34: handler "no-a" does not exist/),
+    expect.stringMatching(/^stack\.yml:4:34: handler "no-b" does not exist/),
+    expect.stringMatching(/^stack\.yml:5:34: handler "no-c" does not exist/),
+    expect.stringMatching(/^stack\.yml:7:14: copied path "no-one" does not exist/),
+    expect.stringMatching(/^stack\.yml:7:24: copied path "\.\.\/no-two" lies outside/),
+  ]);
+  expect(stderr).toContain("7 |   copy: [fn, ./no-one, ../no-two]");
 });
 
 test("a misspelt key is a warning that keeps nothing from being built", async () => {

@@ -52,7 +52,7 @@ test("a stack may name a source that the installation allows", async () => {
 test("S8 a stack may name no other source, shown with its line", async () => {
   const templates = `[{name: other, source: '${installation.github.url}/strangers/evil.git'}]`;
   const { ended } = await pushed("unnamed", "other", { templates });
-  expect(ended["stack-deploy"]).toMatch(/^failure: stack\.yml line 5: .*strangers\/evil\.git/);
+  expect(ended["stack-deploy"]).toMatch(/^failure: stack\.yml line 7: .*strangers\/evil\.git/);
 });
 
 test("S9 a repository's own template counts for nothing where the installation forbids it", async () => {

@@ -9,7 +9,7 @@ function allowed(text: string) {
   return allowedDeployment(definition.deployment);
 }
 
-test("what means the function alone is kept as it is", () => {
+test("S12 what means the function alone is kept as it is, topic and schedule, too", () => {
   const { deployment, refused } = allowed(
     [
       "labels: {com.openfaas.scale.zero: 'False'}",
@@ -33,6 +33,16 @@ test("what means the function alone is kept as it is", () => {
     fprocess: "node x",
     readonlyRootFilesystem: true,
   });
+});
+
+test.for([
+  ["S13 readonly_root_filesystem: false", { readonlyRootFilesystem: false }],
+  ["S13 readonly_root_filesystem: true", { readonlyRootFilesystem: true }],
+  ["S13 fprocess: sh -c 'cat /etc/passwd'", { fprocess: "sh -c 'cat /etc/passwd'" }],
+] as const)("%s is kept: it reaches no further than the function's own container", ([line, kept]) => {
+  const { deployment, refused } = allowed(line.slice(4));
+  expect(refused).toEqual([]);
+  expect(deployment).toEqual({ ...allowed("lang: x").deployment, ...kept });
 });
 
 test.for([

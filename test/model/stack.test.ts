@@ -40,7 +40,7 @@ configuration:
         handler: "./hello",
         image: "registry:5000/hello:0.1",
         buildArgs: expect.objectContaining({ VERSION: "1.10" }),
-        buildOptions: ["dev"],
+        buildOptions: [{ name: "dev", location: { path: "stack.yml", line: 12, column: 21 } }],
         platforms: ["linux/amd64", "linux/arm64"],
         skipBuild: true,
         buildSecrets: expect.objectContaining({}),
@@ -51,7 +51,13 @@ configuration:
         imageLocation: { path: "stack.yml", line: 9, column: 12 },
       },
     ],
-    templates: [{ name: "node22", source: "https://example.com/templates.git" }],
+    templates: [
+      {
+        name: "node22",
+        source: "https://example.com/templates.git",
+        location: { path: "stack.yml", line: 18, column: 15 },
+      },
+    ],
     copy: [{ path: "./common", location: { path: "stack.yml", line: 19, column: 10 } }],
     gateway: "http://127.0.0.1:8080",
     warnings: [],
@@ -83,6 +89,40 @@ test.for([
   ["no function", "provider:\n  name: openfaas\n", "no function is defined"],
 ] as const)("%s is an error", ([, text, message]) => {
   expect(() => parseStack(text, "stack.yml")).toThrow(message);
+});
+
+test.for(["linux amd64", "amd46", "linux/", "/amd64", "linux/amd64/v2/x", "linux/am d64", "linux/*"])(
+  "the platform %j is refused with its place and what is expected",
+  (platform) => {
+    const text = `  a:\n    platforms: "linux/amd64, ${platform}"\n`;
+    expect(catching(() => stack(text)).faults).toEqual([
+      {
+        message: `platform ${JSON.stringify(platform)} is not valid: expected OS/ARCH, such as linux/amd64, linux/arm64/v8`,
+        location: { path: "stack.yml", line: 5, column: 16 },
+        excerpt: expect.stringContaining(`5 |     platforms: "linux/amd64, ${platform}"`),
+      },
+    ]);
+  },
+);
+
+test("platforms that BuildKit can read are read, one part alone where it knows which of the two it is", () => {
+  const { functions } = stack("  a: {platforms: 'linux/arm64/v8,, linux, ARM64 ,linux/386'}\n");
+  expect(functions[0]?.platforms).toEqual(["linux/arm64/v8", "linux", "ARM64", "linux/386"]);
+});
+
+test.for([
+  ["''", "build-arg must have a non-empty key"],
+  ["~", "build-arg must have a non-empty key"],
+  ["' '", "build-arg must have a non-empty key"],
+  ["A=B", 'build-arg "A=B": expected a key without "="'],
+] as const)("the build argument %s is refused at its key", ([key, message]) => {
+  expect(catching(() => stack(`  a:\n    build_args: {V: 1, ${key}: x}\n`)).faults).toMatchObject([
+    { message, location: { line: 5, column: 24 } },
+  ]);
+});
+
+test('a key of build arguments may hold blanks: ARG "A B" names it', () => {
+  expect({ ...stack("  a: {build_args: {A B: x}}\n").functions[0]?.buildArgs }).toEqual({ "A B": "x" });
 });
 
 test.for(["../../x", "a/b", "A", "con.", "-a", "a-", "a b", "__proto__", "x".repeat(64), '"a\\nb"', "é"])(
@@ -154,12 +194,69 @@ test("what is read is what faas-cli reads", async () => {
   if (faasCli !== "") expect((await readWith(faasCli, whole))[0]).toMatchObject(recorded);
 });
 
-test("texts of every kind are read as faas-cli reads them", async () => {
+test("S5 texts of every kind are read as faas-cli reads them", async () => {
   const lines = scalars.map(([source], at) => `      K${at}: ${source}\n`).join("");
   const text = `provider: {name: openfaas}\nx-a: &anchor anchored\nfunctions:\n  a:\n    image: x\n    environment:\n${lines}`;
   const expected = Object.fromEntries(scalars.map(([, read], at) => [`K${at}`, read]));
   expect({ ...parseStack(text, "stack.yml").functions[0]?.deployment.environment }).toEqual(expected);
   if (faasCli !== "") expect((await readWith(faasCli, text))[0]).toMatchObject({ environment: expected });
+});
+
+const environment = (map: string) =>
+  `provider: {name: openfaas}\nfunctions:\n  a:\n    image: x\n    environment: ${map}\n`;
+
+test.for([
+  environment("{<<: {A: 1}, <<: {B: 2}}"),
+  environment("{<<: ~}"),
+  environment("{<<: x}"),
+  environment("{<<: [~]}"),
+  environment("{<<: [[{A: 1}]]}"),
+  `x: &list [{A: 1}]\n${environment("{<<: *list}")}`,
+  environment("{A: !!binary '%%'}"),
+  environment("{A: !!int x}"),
+  environment("{A: !!int 08}"),
+  environment("{A: !!bool yes}"),
+  environment("{A: !!null x}"),
+  environment("{A: !!float 1e400}"),
+  environment("{A: !!timestamp 2020-13-01}"),
+  `%YAML 3.0\n---\n${environment("{}")}`,
+  `%YAML 1.2\n---\n${environment("{}")}`,
+])("S5 %j is refused as by faas-cli", async (text) => {
+  expect(() => parseStack(text, "stack.yml")).toThrow(BuilderError);
+  if (faasCli !== "") await expect(readWith(faasCli, text)).rejects.toThrow();
+});
+
+test.for<[map: string, text: string]>([
+  ["{A: !!int 3, B: !!int '-0x1F', C: !!float 08}", "3 -0x1F 08"],
+  ["{A: !!bool 'true', B: !!null '', C: !!float +.inf}", "true  +.inf"],
+  ["{A: !!timestamp '2020-1-1 0:0:0', B: !!binary aGk=, C: !!int 1_0}", "2020-1-1 0:0:0 hi 1_0"],
+  ["{<<: [{A: a}, {A: x, B: b}], C: c}", "a b c"],
+  ["{<<: [], A: a, B: b, C: c}", "a b c"],
+])("S5 in %s stands %j, as for faas-cli", async ([map, text]) => {
+  const ours = parseStack(environment(map), "stack.yml").functions[0]?.deployment.environment;
+  const textOf = (read: Readonly<Record<string, unknown>> | undefined) => [read?.A, read?.B, read?.C].join(" ");
+  expect(textOf(ours)).toBe(text);
+  if (faasCli !== "") {
+    const [spec] = await readWith(faasCli, environment(map));
+    expect(textOf(spec?.environment as Record<string, unknown>)).toBe(text);
+  }
+});
+
+/** What docs/stack.md says of files that one of the two reads and the other one does not. */
+test.for([
+  ["lines that end in CR alone", environment("{A: b}").replaceAll("\n", "\r"), "refused", "read"],
+  ["a line that ends in NEL, between quotes", environment('{A: "b\u0085c"}'), "refused", "read"],
+  ["a line separator, between quotes", environment('{A: "b\u2028c"}'), "refused", "read"],
+  ["the keys ~ and '' in one map", environment("{~: a, '': b}"), "refused", "read"],
+  ["a tag without a value before a comma or bracket", environment("{A: !!null}"), "read", "refused"],
+] as const)("a documented difference: %s", async ([, text, ours, theirs]) => {
+  const outcomeOf = (reading: Promise<unknown>) =>
+    reading.then(
+      () => "read",
+      () => "refused",
+    );
+  expect(await outcomeOf(Promise.resolve().then(() => parseStack(text, "stack.yml")))).toBe(ours);
+  if (faasCli !== "") expect(await outcomeOf(readWith(faasCli, text))).toBe(theirs);
 });
 
 test("scripts that look for the sentences of faas-cli find them", () => {

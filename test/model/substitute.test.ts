@@ -1,6 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { BuilderError } from "../../src/errors.ts";
 import { substitute } from "../../src/model/substitute.ts";
+import { createLimit } from "../../src/pipeline/limit.ts";
 import { createRandom } from "../random.ts";
 import { faasCli, substituteWith } from "./faas-cli.ts";
 
@@ -8,7 +9,11 @@ import { faasCli, substituteWith } from "./faas-cli.ts";
 vi.setConfig({ testTimeout: 60_000 });
 
 const variables = { A: "alpha", E: "", V: "p/q/file.tar.gz", N: "école", S: "a[b]c*d?e" };
-const run = (text: string) => substitute(text, variables, "stack.yml").text;
+const run = (text: string) => {
+  const { text: made, failure } = substitute(text, variables, "stack.yml");
+  if (failure) throw failure;
+  return made;
+};
 
 test.for([
   ["${A}", "alpha"],
@@ -117,7 +122,7 @@ test("a negative length, at which faas-cli panics, counts from the end; a cut ch
 test("S6 text that grows beyond 4 MiB is refused", () => {
   const long = { A: "a".repeat(3000) };
   const nested = "${A//a/${A//a/${A}}}";
-  expect(() => substitute(nested, long, "stack.yml")).toThrow("makes too much text");
+  expect(substitute(nested, long, "stack.yml").failure?.message).toContain("makes too much text");
 });
 
 test("S6 patterns and hundreds of thousands of faults take no time to speak of", () => {
@@ -128,14 +133,31 @@ test("S6 patterns and hundreds of thousands of faults take no time to speak of",
 });
 
 /** What faas-cli makes of the same text; where there is one it is asked. */
-test("random texts become what faas-cli makes of them", { timeout: 120_000 }, async () => {
+test("random texts become what faas-cli makes of them, and are refused where it refuses them", {
+  timeout: 120_000,
+}, async () => {
   const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
   const lines = randomLines(seed, 300);
   const meant = lines.map((line) => ({ line, text: textOrNothing(line) })).filter(({ text }) => text !== undefined);
+  const refused = lines.filter((line) => textOrNothing(line) === undefined);
   expect(meant.length, `seed ${seed}`).toBeGreaterThan(50);
+  expect(refused.length, `seed ${seed}`).toBeGreaterThan(50);
   if (faasCli === "") return;
   const real = await substituteWith(faasCli, { lines: meant.map(({ line }) => line), variables });
   for (const [at, { line, text }] of meant.entries()) expect(real[at], `seed ${seed}: ${line}`).toBe(text);
+  // One wrong line fails a whole file, so each is asked for by itself.
+  const limit = createLimit(4);
+  const answers = refused.map((line) => limit(() => substituteWith(faasCli, { lines: [line], variables })));
+  for (const [at, { status }] of (await Promise.allSettled(answers)).entries()) {
+    expect(status, `seed ${seed}: ${refused[at]}`).toBe("rejected");
+  }
+});
+
+test("the two places in which we read what faas-cli does not: a negative length, and a letter of several bytes behind a colon", async () => {
+  const lines = ["${A:2:-1}", "${A:é}"];
+  expect(lines.map(textOrNothing)).toEqual(["ph", "alpha"]);
+  if (faasCli === "") return;
+  for (const line of lines) await expect(substituteWith(faasCli, { lines: [line], variables }), line).rejects.toThrow();
 });
 
 test("what was made tells where it was written", () => {

@@ -18,13 +18,20 @@ test("a template names its handler folder, or it is function", () => {
 });
 
 test("packages of options and argument are sorted and without doubles", () => {
-  expect(additionalPackages(template, ["dev", "ssl"], "zlib  gcc")).toEqual({ value: "gcc make openssl zlib" });
+  expect(additionalPackages(template, [{ name: "dev" }, { name: "ssl" }], "zlib  gcc")).toEqual({
+    value: "gcc make openssl zlib",
+    unknown: [],
+  });
 });
 
 test("without options the argument is empty", () => {
-  expect(additionalPackages(template, [], "")).toEqual({ value: "" });
+  expect(additionalPackages(template, [], "")).toEqual({ value: "", unknown: [] });
 });
 
-test("an option that the template lacks is named", () => {
-  expect(additionalPackages(template, ["x"], "")).toEqual({ unknown: "x" });
+test("options that the template lacks are named", () => {
+  const options = [{ name: "x" }, { name: "dev" }, { name: "y" }];
+  expect(additionalPackages(template, options, "")).toEqual({
+    value: "gcc make",
+    unknown: [{ name: "x" }, { name: "y" }],
+  });
 });

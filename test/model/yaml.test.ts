@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { BuilderError } from "../../src/errors.ts";
 import { parseYaml, readYaml } from "../../src/model/yaml.ts";
-import { textMap } from "../../src/model/yaml-value.ts";
+import { textMap, type YamlValue } from "../../src/model/yaml-value.ts";
 
 /** A busy machine takes its time. */
 vi.setConfig({ testTimeout: 60_000 });
@@ -28,7 +28,7 @@ test.for([
   ["!custom 1.10", "1.10"],
   ["!!float 1.10", "1.10"],
   ["!!timestamp 2020-01-01", "2020-01-01"],
-])("the scalar %s is read as the text %j", ([source, text]) => {
+])("S5 the scalar %s is read as the text %j", ([source, text]) => {
   expect(read(`key: ${source}`).get("key")?.text()).toBe(text);
 });
 
@@ -46,7 +46,7 @@ test.for([
   ["'N'", false],
   ["", false],
   ["~", false],
-] as const)("%s is the flag %s", ([source, flag]) => {
+] as const)("S5 %s is the flag %s", ([source, flag]) => {
   expect(read(`key: ${source}`).get("key")?.flag()).toBe(flag);
 });
 
@@ -59,6 +59,69 @@ test('a quoted "true" is no flag', () => {
 test("merges fill what a map does not say itself", () => {
   const fields = read("base: &base {a: 1, b: 2}\nfn:\n  <<: *base\n  b: 3\n");
   expect({ ...textMap(fields.get("fn")) }).toEqual({ a: "1", b: "3" });
+});
+
+test.for([
+  ["two merges in one map", "b: &b {x: 1}\nm:\n  <<: *b\n  <<: {y: 1}\n", 'key "<<" already defined at line 3', [4, 3]],
+  ["nothing to merge", "m:\n  <<: ~\n", "<<: expected a map, or a list of maps, found", [2, 7]],
+  ["a merge of no value", "m:\n  <<:\n", "<<: expected a map, or a list of maps, found", [2, 6]],
+  ["a text to merge", "m: {<<: x}\n", '<<: expected a map, or a list of maps, found "x"', [1, 9]],
+  ["the alias of a list to merge", "b: &b [{x: 1}]\nm: {<<: *b}\n", "found the alias of a list", [2, 9]],
+  ["a list in a list to merge", "m: {<<: [[{x: 1}]]}\n", "found a list", [1, 10]],
+  ["a text in a list to merge", "m: {<<: [{x: 1}, y]}\n", 'found "y"', [1, 18]],
+] as const)("S5 %s is an error with its place", ([, text, message, [line, column]]) => {
+  expect(() => textMap(read(text).get("m"))).toThrow(
+    expect.objectContaining({
+      message: expect.stringContaining(message),
+      location: expect.objectContaining({ line, column }),
+    }),
+  );
+});
+
+test.for([
+  ["!!binary '%%'", "base64"],
+  ["!!binary aGk", "base64"],
+  ["!!int x", "a whole number"],
+  ["!!int 3.5", "a whole number"],
+  ["!!int 08", "a whole number"],
+  ["!!int 0o", "a whole number"],
+  ["!!int ~", "a whole number"],
+  ["!!int 99999999999999999999", "a whole number"],
+  ["!!float x", "a number"],
+  ["!!float 1e400", "a number"],
+  ["!!bool yes", "true or false"],
+  ["!!bool ~", "true or false"],
+  ["!!null x", "nothing, ~ or null"],
+  ["!!timestamp 2020-13-01", "a date"],
+] as const)("S5 %s is an error: expected %s", ([source, expected]) => {
+  expect(() => read(`key: ${source}`).get("key")?.text()).toThrow(`key: expected ${expected} behind !!`);
+  expect(() => read(`key: ${source}`).get("key")?.flag()).toThrow("key: expected true or false");
+});
+
+test.for([
+  ["%YAML 3.0", "%YAML 1.1\n%YAML 3.0\n---\na: b\n", 2],
+  ["%YAML 1.2", "%YAML 1.2\n---\na: b\n", 1],
+  ["%YAML 1.1", "# one\n%YAML 1.1\n%YAML 1.1\n---\na: b\n", 3],
+  ["%FOO x", "%FOO x\n---\na: b\n", 1],
+] as const)("S5 the directive %s is refused where it is not the one and first %%YAML 1.1", ([shown, text, line]) => {
+  expect(() => read(text)).toThrow(`stack.yml line ${line}: directive "${shown}" is not known`);
+});
+
+test("S5 what stands behind the document's beginning is no directive", () => {
+  expect(read("%YAML 1.1 # old\n%TAG ! tag:x\n---\na: |\n  %YAML 3.0\n").get("a")?.text()).toBe("%YAML 3.0\n");
+});
+
+test.for([
+  ["CR alone", "a: b\rc: d\n", "U+000D"],
+  ["NEL", 'a: "b\u0085c"\n', "U+0085"],
+  ["a line separator", "a: b\u2028c\n", "U+2028"],
+  ["a paragraph separator", "# b\u2029c: d\n", "U+2029"],
+] as const)("S5 a line that ends in %s is refused", ([, text, sign]) => {
+  expect(() => read(text)).toThrow(`stack.yml line 1: lines end in LF, or CR LF: found ${sign}`);
+});
+
+test("lines end in CR LF, too, and signs that once ended lines may be written as escapes", () => {
+  expect(read('a: "b\\u2028c"\r\nd: e\r\n').get("a")?.text()).toBe("b\u2028c");
 });
 
 test.for([
@@ -108,7 +171,7 @@ test("S5 a text of more than a mebibyte is refused", () => {
   expect(() => parseYaml(`a: ${"x".repeat(1024 * 1024)}`, "stack.yml")).toThrow("larger than 1 MiB");
 });
 
-test.for(["tRue", "yEs", "1", "maybe", "!!str true", "[a]"])("%s is no flag", (source) => {
+test.for(["tRue", "yEs", "1", "maybe", "!!str true", "!!bool yes", "[a]"])("S5 %s is no flag", (source) => {
   expect(() => read(`key: ${source}`).get("key")?.flag()).toThrow("expected true or false");
 });
 
@@ -185,6 +248,25 @@ test("S5 aliases cannot make little text stand for very much", () => {
   const text = `x: &x {k: ${"v".repeat(2000)}}\nm:\n${Array.from({ length: 900 }, (_, at) => `  k${at}: *x\n`).join("")}`;
   const all = () => [...(read(text).get("m")?.fields().values() ?? [])].map((value) => textMap(value));
   expect(all).toThrow("says more than is read of one");
+});
+
+test("S5 aliases of aliases cannot make little text stand for very much: a billion laughs", () => {
+  const level = (at: number) => `l${at + 1}: &l${at + 1} [${Array(10).fill(`*l${at}`).join(", ")}]\n`;
+  const laugh = (value?: YamlValue): number => (value?.items() ?? []).reduce((sum, item) => sum + laugh(item), 1);
+  const laughs = (levels: number) => `l0: &l0 []\n${Array.from({ length: levels }, (_, at) => level(at)).join("")}`;
+  expect(laugh(read(laughs(2)).get("l2"))).toBe(111);
+  expect(() => laugh(read(laughs(12)).get("l12"))).toThrow("says more than is read of one");
+  expect(() => read(laughs(12))).not.toThrow();
+});
+
+test("S5 merges of merges cannot make few keys stand for very many: a merge bomb", () => {
+  const level = (at: number) => `m${at + 1}: &m${at + 1} {<<: [${Array(9).fill(`*m${at}`).join(", ")}]}\n`;
+  const first = `m0: &m0 {${Array.from({ length: 100 }, (_, at) => `k${at}: x`).join(", ")}}\n`;
+  const merged = (levels: number) =>
+    textMap(read(first + Array.from({ length: levels }, (_, at) => level(at)).join("")).get(`m${levels}`));
+  expect(Object.keys(merged(1))).toHaveLength(100);
+  expect(() => merged(12)).toThrow("says more than is read of one");
+  expect(() => merged(30)).toThrow("more than 20 merges inside each other");
 });
 
 test("S5 a mebibyte of keys is read in proportion to its length", () => {

@@ -50,7 +50,7 @@ async function find(
   return { origin: await found.then(({ origin }) => origin), opened };
 }
 
-test("a template is remembered with the commit that it was found at", async () => {
+test("S8 a template is known by its commit: it is remembered with the one that it was found at, whatever its name means later", async () => {
   const { origin } = await find("go", { sources: { [offered]: ["go"] } });
   expect(origin).toEqual({ lang: "go", url: offered, commit });
   expect(templateSource(origin)).toBe(`${offered}#sha-${commit}`);
@@ -69,8 +69,20 @@ test("a source that the stack names for the language is the only one that counts
   ).rejects.toMatchObject({
     code: "template_unknown",
     message: expect.stringContaining("no template/go in https://templates.example/mine.git#v2"),
-    location: { path: "stack.yml", line: 5 },
+    location: { path: "stack.yml", line: 7 },
   });
+});
+
+test("S8 of two sources that the stack names for one language the first counts, and the other one is not opened", async () => {
+  const [one, two] = ["https://templates.example/one.git", "https://templates.example/two.git"];
+  const sources = { [one]: ["go", "node"], [two]: ["go", "rust"] };
+  for (const name of ["name: go, ", ""]) {
+    const templates = `[{${name}source: '${one}'}, {${name}source: '${two}'}]`;
+    expect(await find("go", { templates, sources })).toMatchObject({ origin: { url: one }, opened: [one] });
+  }
+  const templates = `[{name: go, source: '${one}'}, {name: rust, source: '${two}'}]`;
+  expect((await find("rust", { templates, sources })).origin.url).toBe(two);
+  expect((await find("go", { templates, sources })).origin.url).toBe(one);
 });
 
 test("an entry without a name offers all its languages, one without a source is the installation's", async () => {
@@ -134,7 +146,7 @@ test("an entry STORE-SOURCE/NAME without a source means what that source has in 
   expect((await from("go", "someone/node")).url).toBe(offered);
   await expect(from("go", "nobody/go")).rejects.toMatchObject({
     code: "template_unknown",
-    location: { path: "stack.yml", line: 5 },
+    location: { path: "stack.yml", line: 7, column: 22 },
     message: expect.stringContaining("(searched: nobody/go in the template store)"),
   });
   expect(asked).toEqual(["someone/go", "someone/go", "nobody/go"]);
@@ -162,10 +174,10 @@ test("a link beside the template that leads to nothing, or out, does not concern
 });
 
 test.for([
-  ["for the language", "[{name: go, source: 'http://169.254.169.254/x.git'}]"],
-  ["for no language", "[{source: 'http://169.254.169.254/x.git'}]"],
-  ["with a store's name before it", "[{name: store/go, source: 'http://169.254.169.254/x.git'}]"],
-] as const)("S8 a source that is not allowed, named %s, is not opened", async ([, templates]) => {
+  ["for the language", "[{name: go, source: 'http://169.254.169.254/x.git'}]", 34],
+  ["for no language", "[{source: 'http://169.254.169.254/x.git'}]", 24],
+  ["with a store's name before it", "[{name: store/go, source: 'http://169.254.169.254/x.git'}]", 40],
+] as const)("S8 a source that is not allowed, named %s, is not opened", async ([, templates, column]) => {
   const opened: string[] = [];
   const openTemplates = async (source: string) => {
     opened.push(source);
@@ -173,18 +185,18 @@ test.for([
   };
   await expect(find("go", { templates, openTemplates })).rejects.toMatchObject({
     code: "template_unknown",
-    location: { path: "stack.yml", line: 5 },
+    location: { path: "stack.yml", line: 7, column },
     message: expect.stringContaining('"http://169.254.169.254/x.git", which this installation does not allow'),
   });
   expect(opened).toEqual([]);
 });
 
-test("a fault of a named source is shown at the line of the language", async () => {
+test("a fault of a named source is shown where the stack names it", async () => {
   const templates = "[{name: go, source: 'https://templates.example/gone.git'}]";
   await expect(find("go", { templates })).rejects.toMatchObject({
     code: "template_unknown",
-    location: { path: "stack.yml", line: 5 },
-    message: "stack.yml line 5: https://templates.example/gone.git is not there",
+    location: { path: "stack.yml", line: 7, column: 34 },
+    message: "stack.yml line 7: https://templates.example/gone.git is not there",
   });
 });
 

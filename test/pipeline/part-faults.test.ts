@@ -76,7 +76,9 @@ test.for([
 });
 
 test("each error of a stack that cannot be read becomes a remark at its line", async () => {
-  const { reportOf } = await pushed({ "stack.yml": `${head}  a:\n    skip_build: "true"\n    secrets: one\n` });
+  const { reportOf } = await pushed({
+    "stack.yml": `${head}  a:\n    skip_build: "true"\n    secrets: one\n    lang: dockerfile\n    handler: ./a\n`,
+  });
   expect(reportOf("stack-deploy")?.remarks).toMatchObject([
     { level: "failure", location: { path: "stack.yml", line: 4, column: 17 } },
     { level: "failure", location: { path: "stack.yml", line: 5, column: 14 } },

@@ -23,13 +23,14 @@ test.for([
   ["less text than its name", "SHORT"],
   ["nothing", "UNSET"],
 ])("behind a variable of %s a fault stands where the file as written has it", async ([, name]) => {
-  const first = `  a: {fprocess: "\${${name}}", skip_build: maybe}\n`;
-  const faults = await faultsOf(stack(`${first}  b: {skip_build: 7}\n`));
+  const first = `  a: {fprocess: "\${${name}}", skip_build: maybe, lang: dockerfile, handler: a}\n`;
+  const second = "  b: {skip_build: 7, lang: dockerfile, handler: b}";
+  const faults = await faultsOf(stack(`${first}${second}\n`));
   const column = first.indexOf("maybe") + 1;
   const caret = `${" ".repeat(column)}^`;
   expect(faults).toMatchObject([
     { location: { line: 3, column }, excerpt: `3 | ${first.trimEnd()}\n  |${caret}` },
-    { location: { line: 4, column: 19 }, excerpt: `4 |   b: {skip_build: 7}\n  |${" ".repeat(19)}^` },
+    { location: { line: 4, column: 19 }, excerpt: `4 | ${second}\n  |${" ".repeat(19)}^` },
   ]);
 });
 

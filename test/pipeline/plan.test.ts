@@ -1,3 +1,4 @@
+import { basename, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { allowedUrl, plan, stack } from "./planning.ts";
 import { treeOf } from "./story.ts";
@@ -63,7 +64,7 @@ test("S8 a source that the installation does not allow is refused with the line"
   const rest = "configuration:\n  templates: [{name: go, source: http://169.254.169.254/x.git}]\n";
   await expect(plan({ "stack.yml": stack("  a:\n    handler: ./a\n    lang: go\n", rest) })).rejects.toMatchObject({
     code: "template_unknown",
-    location: { path: "stack.yml", line: 5 },
+    location: { path: "stack.yml", line: 7, column: 34 },
   });
 });
 
@@ -158,6 +159,7 @@ test.for(["make; id", "$(id)", "--repository=http://x", "a|b"])(
     await expect(plan(option)).rejects.toMatchObject({
       code: "stack_invalid",
       message: expect.stringContaining(`has build option "${text}", which lang go does not offer`),
+      location: { path: "stack.yml", line: 3, column: 45 },
     });
     expect((await plan(files, { pushed: false })).functions[0]?.buildArgs.ADDITIONAL_PACKAGE).toContain("git");
   },
@@ -187,6 +189,28 @@ test("environment files of a pushed stack are read, later ones win, and what is 
   expect(warnings.map(({ message }) => message)).toEqual([
     'function a: environment_file "gone.yml" is not read: there is no such file',
     'function a: environment_file "../out.yml" is not read: it lies outside of the repository',
+  ]);
+});
+
+test("M8 an environment file that is a link out of the repository, by itself or on its way, is not read", async () => {
+  await using outside = await treeOf({ "secret.yml": "environment: {B: secret}\n" });
+  const files = {
+    "stack.yml": stack(
+      "  a: {lang: dockerfile, handler: a, environment: {A: 1}, environment_file: [out.yml, way/secret.yml, in.yml]}\n",
+    ),
+    "out.yml": { link: join(outside.folder, "secret.yml") },
+    way: { link: `../${basename(outside.folder)}` },
+    "in.yml": { link: "kept/real.yml" },
+    "kept/real.yml": "environment: {C: 3}\n",
+  };
+  const { functions, warnings } = await plan(files);
+  expect(functions[0]?.deployment).toMatchObject({
+    environment: { A: "1", C: "3" },
+    environmentFiles: ["out.yml", "way/secret.yml"],
+  });
+  expect(warnings.map(({ message }) => message)).toEqual([
+    expect.stringMatching(/^function a: environment_file "out\.yml" is not read: .*leads/),
+    expect.stringMatching(/^function a: environment_file "way\/secret\.yml" is not read: .*leads/),
   ]);
 });
 

@@ -7,7 +7,8 @@ const tell = (recorded: ReturnType<typeof recordingHands>) =>
 
 test("the outcome of a push whose stack cannot be read has every fault with its place, and GitHub the first", async () => {
   const recorded = recordingHands({
-    "stack.yml": 'provider: {name: openfaas}\nfunctions:\n  a:\n    skip_build: "true"\n    secrets: one\n',
+    "stack.yml":
+      'provider: {name: openfaas}\nfunctions:\n  a:\n    skip_build: "true"\n    secrets: one\n    lang: dockerfile\n    handler: ./a\n',
   });
   const outcome = await tell(recorded);
   expect(outcome).toMatchObject({
