@@ -145,5 +145,5 @@ test("a function is built from the template of a repository that the installatio
   const named = `configuration:\n  templates:\n    - {name: tiny, source: "${github.url}/${owner}/strangers.git"}\n`;
   const later = await github.commit(owner, "fns", { files: stack(named), branch: "main" });
   await other.push(tiny, { sha: later, branch: "main" });
-  expect((await other.ended(later))["stack-deploy"]).toMatch(/^failure: stack\.yml line 3: .*does not allow/s);
+  expect((await other.ended(later))["stack-deploy"]).toMatch(/^failure: stack\.yml line 6: .*does not allow/s);
 });
