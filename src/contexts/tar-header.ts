@@ -34,6 +34,7 @@ export function parseHeader(block: Buffer): TarHeader | undefined {
   const sum = sumOf(block);
   if (sum === emptySum && readNumber(block, fields.sum) === 0) return undefined;
   if (readNumber(block, fields.sum) !== sum) throw new Error("has no valid header: its checksum is wrong");
+  if (hasUnclearPrefix(block)) throw new Error("has the front part of a name where only POSIX headers have one");
   const type = block[typeAt] ?? 0;
   const seconds = readNumber(block, fields.time);
   return {
@@ -44,6 +45,21 @@ export function parseHeader(block: Buffer): TarHeader | undefined {
     mode: readNumber(block, fields.mode) || 0,
     modifiedNs: Number.isFinite(seconds) ? BigInt(Math.trunc(seconds)) * 1_000_000_000n : 0n,
   };
+}
+
+const prefixAt = 345;
+
+/**
+ * Some readers take what stands in the place of POSIX's front part for one in every header, others only in POSIX's own.
+ * GNU tar writes times there, of what it saves piece by piece: numbers, which nobody takes for a name.
+ */
+function hasUnclearPrefix(block: Buffer): boolean {
+  const first = block[prefixAt] ?? 0;
+  return first !== 0 && !isPosix(block) && !Number.isSafeInteger(readNumber(block, { at: prefixAt, bytes: 12 }));
+}
+
+function isPosix(block: Buffer): boolean {
+  return block.toString("latin1", 257, 263) === "ustar\0";
 }
 
 /** What the checksum of a block of zeros would be. */
@@ -91,8 +107,8 @@ function readBinary(bytes: Buffer): number {
  */
 export function parseName(block: Buffer): Buffer {
   const name = textAt(block, 0, 100);
-  if (block[345] === 0 || block.toString("latin1", 257, 263) !== "ustar\0") return name;
-  return Buffer.concat([textAt(block, 345, 155), Buffer.from("/"), name]);
+  if (block[prefixAt] === 0 || !isPosix(block)) return name;
+  return Buffer.concat([textAt(block, prefixAt, 155), Buffer.from("/"), name]);
 }
 
 /** A copy: the block is read over. */

@@ -139,6 +139,11 @@ export const refused: readonly [title: string, members: readonly (Member | Buffe
     [pax(["path", "context/a"]), { name: "g", type: "g", body: "18 comment=a word\n" }, { name: "x" }],
     /"g" stands between a member and the header that describes it/,
   ],
+  ...["ustar  \0", "ustar 00", "\0".repeat(8)].map((magic): (typeof refused)[number] => [
+    `T14 a front part of a name under the magic ${JSON.stringify(magic)}`,
+    [withPrefix(magic)],
+    /has the front part of a name where only POSIX headers have one/,
+  ]),
   [
     "T14 two PAX headers of one member",
     [pax(["path", "context/a"]), pax(["mtime", "1"]), { name: "x" }],
@@ -252,5 +257,12 @@ export const refused: readonly [title: string, members: readonly (Member | Buffe
 function withField(offset: number, bytes: Buffer): Buffer {
   const block = memberBytes({ name: "x" });
   bytes.copy(block, offset);
+  return sealed(block);
+}
+
+function withPrefix(magic: string): Buffer {
+  const block = memberBytes({ name: "context/a" });
+  block.write(magic, 257, "latin1");
+  block.write("up", 345);
   return sealed(block);
 }
