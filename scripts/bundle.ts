@@ -52,17 +52,26 @@ export async function writeBundle(entries: readonly string[], target: string): P
  * another entry needs as well lies beside it: whoever imports that one takes nothing of the command along.
  */
 function createGrouping(entries: readonly string[]): (id: string, context: ChunkingContext) => string | null {
-  const ids = entries.map(idOf);
-  let reached: readonly (readonly [name: string, ids: ReadonlySet<string>])[] | undefined;
+  const ids = entries.map((file) => join(root, file));
+  const libraries = entries
+    .filter((file) => !stages.some(([, begins]) => begins === file))
+    .map((file) => [posix.basename(file, ".ts"), file] as const);
+  let reached: Record<"stages" | "libraries", readonly Reached[]> | undefined;
   return (id, context) => {
-    reached ??= [...stages, ...entries.map((file) => [posix.basename(file, ".ts"), file] as const)].map(
-      ([name, file]) => [name, reachedFrom(idOf(file), context)] as const,
-    );
-    const stage = reached.slice(0, stages.length).find(([, modules]) => modules.has(id));
+    const reach = ([name, file]: readonly [string, string]): Reached => ({
+      name,
+      modules: reachedFrom(join(root, file), context),
+    });
+    reached ??= { stages: stages.map(reach), libraries: libraries.map(reach) };
+    const stage = reached.stages.find(({ modules }) => modules.has(id));
     if (stage === undefined || ids.includes(id)) return null;
-    const others = reached.slice(stages.length).filter(([name, modules]) => name !== "main" && modules.has(id));
-    return [stage, ...others].map(([name]) => name).join("-");
+    return [stage, ...reached.libraries.filter(({ modules }) => modules.has(id))].map(({ name }) => name).join("-");
   };
+}
+
+interface Reached {
+  readonly name: string;
+  readonly modules: ReadonlySet<string>;
 }
 
 /** The modules that loading one brings along at once. */
@@ -76,10 +85,6 @@ function reachedFrom(entry: string, context: ChunkingContext): ReadonlySet<strin
   };
   reach(entry);
   return reached;
-}
-
-function idOf(file: string): string {
-  return join(root, file);
 }
 
 /**

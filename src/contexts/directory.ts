@@ -3,7 +3,7 @@ import { type BigIntStats, closeSync, constants, lstatSync, openSync, readdirSyn
 import { setImmediate } from "node:timers/promises";
 import { BuilderError } from "../errors.ts";
 import type { Context, Entry, EntryReader } from "../model/context.ts";
-import { checkKind, unreadable } from "./entry-faults.ts";
+import { checkKind, readable, unreadable } from "./entry-faults.ts";
 import { isCleanPath, quoteName, readableName } from "./entry-name.ts";
 import { createFileReader } from "./file-reader.ts";
 import { copiedMode, goMode } from "./go-mode.ts";
@@ -56,7 +56,8 @@ export function createDirectoryContext(folder: string, { within, links, skip, le
     const fd = openFolder(source, directory, path);
     if (fd === undefined) return undefined;
     try {
-      const real = realPathOf(fd, directory, path);
+      // Behind a link a folder may lie at a longer path than the system can tell.
+      const real = readable(directory, () => openedPath(fd, path));
       if (links === "keep" && !real.equals(path)) return undefined;
       if (!guard.mayEnter(directory, path, real)) return undefined;
       const skipped = guard.skipIn(real, skipOfTop(directory, skip));
@@ -100,15 +101,6 @@ function openFolder({ links }: Source, directory: string, path: Buffer): number 
     const { code = "" } = cause as NodeJS.ErrnoException;
     if (["ENOENT", "ENOTDIR"].includes(code) || (code === "ELOOP" && links === "keep")) return undefined;
     throw new BuilderError("context_invalid", `folder ${quoteName(directory)} cannot be read: ${code}`, { cause });
-  }
-}
-
-/** Behind a link a folder may lie at a longer path than the system can tell. */
-function realPathOf(fd: number, directory: string, path: Buffer): Buffer {
-  try {
-    return openedPath(fd, path);
-  } catch (error) {
-    throw error instanceof BuilderError ? error : unreadable(directory, error as NodeJS.ErrnoException);
   }
 }
 
@@ -284,20 +276,13 @@ function openHeld({ hold }: Source, path: Buffer, { name, isLink }: ListedFile):
 
 /** Opens what a path leads to, and looks where that lies. */
 function openFollowing({ within, links }: Source, place: Buffer | string, { entryPath }: ListedFile): number {
-  const fd = openEntry(entryPath, place, openFlags | (links === "keep" ? constants.O_NOFOLLOW : 0));
+  const flags = openFlags | (links === "keep" ? constants.O_NOFOLLOW : 0);
+  const fd = readable(entryPath, () => openSync(place, flags));
   try {
     if (isInside(within, openedPath(fd, Buffer.from(place)))) return fd;
     throw new BuilderError("path_forbidden", `${quoteName(entryPath)} leads out of the repository`);
   } catch (error) {
     closeSync(fd);
     throw error;
-  }
-}
-
-function openEntry(entryPath: string, path: Buffer | string, flags: number): number {
-  try {
-    return openSync(path, flags);
-  } catch (cause) {
-    throw unreadable(entryPath, cause as NodeJS.ErrnoException);
   }
 }

@@ -23,6 +23,15 @@ export function unreadable(entryPath: string, cause: NodeJS.ErrnoException): Bui
   return new BuilderError("context_invalid", `${quoteName(entryPath)} ${what}`, { cause });
 }
 
+/** Reads what the system may not let be read. @throws BuilderError that tells it of the entry */
+export function readable<T>(entryPath: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof BuilderError ? error : unreadable(entryPath, error as NodeJS.ErrnoException);
+  }
+}
+
 const reasons = new Map([
   ["EISDIR", "is no file any more"],
   ["ESPIPE", "is no file any more"],

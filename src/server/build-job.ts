@@ -64,7 +64,8 @@ export function createBuildJobs(hands: JobHands): BuildJobs {
     heldEntries -= intake.entries;
     return forget(intake, intake.folder);
   };
-  const nameOf = async (intake: OwnedIntake, { signal }: Watcher<JobEvent>) => {
+  /** Counts an archive in, and names it. */
+  const admit = async (intake: OwnedIntake, { signal }: Watcher<JobEvent>) => {
     const isTooMuch = heldEntries > 0 && heldEntries + intake.entries > maxHeldEntries;
     heldEntries += intake.entries;
     try {
@@ -86,7 +87,7 @@ export function createBuildJobs(hands: JobHands): BuildJobs {
   };
   return {
     async run(intake, watcher) {
-      const name = await nameOf(intake, watcher);
+      const name = await admit(intake, watcher);
       const joined = shared.join(name, watcher);
       if (!joined) return shared.begin(name, (life) => work(intake, name, life), watcher);
       const [ended] = await Promise.all([joined, release(intake)]);
