@@ -4,7 +4,6 @@ import { BuilderError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { findProgram } from "../parts/find-program.ts";
 import type { FairQueue } from "../pipeline/fair-queue.ts";
-import { bodyWithin } from "../server/body-time.ts";
 import { type BoxKey, parseBoxKey } from "../server/box-keys.ts";
 import { createBuildRoute } from "../server/build-route.ts";
 import type { PayloadKey } from "../server/build-signature.ts";
@@ -17,9 +16,6 @@ import type { ImageBuild } from "./push-hands.ts";
 import { readSecretFiles, type Secrets } from "./secrets.ts";
 
 type Door = ReturnType<typeof createWebhookRoute>;
-
-/** GitHub waits ten seconds for an answer, GitHub Enterprise Server thirty. */
-const bodyLimitMs = 30_000;
 
 /** Creates GitHub's door. It stays shut, and says why, while something is missing without which no push can be built. */
 export function createWebhookDoor(
@@ -48,14 +44,13 @@ export function createWebhookDoor(
     store: intake.store,
     log,
   });
-  const counted: Door = (request, response, next) => {
+  return (request, response, next) => {
     response.once("finish", () => {
       // Whoever signed nothing does not choose a line's name.
       if (response.statusCode >= 400) metrics.delivery("unknown", "refused", "webhook");
     });
     return route(request, response, next);
   };
-  return bodyWithin(bodyLimitMs, counted);
 }
 
 /** Creates the doors of the build API. With a payload secret only who knows one gets in; without it says so loudly. */

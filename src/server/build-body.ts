@@ -11,9 +11,6 @@ export interface Pace {
 
 /** A kilobyte a second is less than any line that is of use. */
 const defaultPace: Pace = { spanMs: 30_000, minBytes: 30_000 };
-/** What is thrown away before the answer. */
-const maxDrainedBytes = 64 * 1024 * 1024;
-const maxDrainMs = 10_000;
 
 /**
  * Writes the body of a request to a new file as it arrives.
@@ -57,42 +54,6 @@ async function write(output: FileHandle, piece: readonly Buffer[]): Promise<void
  */
 function freeChunk({ buffer, byteLength }: Buffer): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
-}
-
-/**
- * Throws away the rest of a body, within bounds of bytes and time.
- * @returns false where some of it is still to come
- */
-export async function drainBody(request: IncomingMessage): Promise<boolean> {
-  if (request.readableEnded || request.destroyed) return request.complete;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  let bytes = 0;
-  const count = (chunk: Buffer) => {
-    bytes += chunk.length;
-    if (bytes > maxDrainedBytes) resolve();
-  };
-  const limit = setTimeout(resolve, maxDrainMs);
-  for (const event of ["end", "close", "error"]) request.once(event, resolve);
-  request.on("data", count).resume();
-  await promise;
-  clearTimeout(limit);
-  request.off("data", count).pause();
-  return request.complete;
-}
-
-/** A gigabyte over a fast line. */
-const maxLingerMs = 60_000;
-
-/**
- * Goes on throwing a body away while its answer is on its way: to close the connection on a client that still writes
- * would take the answer from it. After a while it is closed all the same, and at once where the client has asked for that
- * (`Connection: close`): Node does so when an answer has ended.
- */
-export function lingerOnBody(request: IncomingMessage, { limitMs = maxLingerMs }: { limitMs?: number } = {}): void {
-  if (request.readableEnded || request.destroyed) return;
-  const limit = setTimeout(() => request.destroy(), limitMs);
-  for (const event of ["end", "close"]) request.once(event, () => clearTimeout(limit));
-  request.resume();
 }
 
 /** Watches that a body keeps coming; aborts where one span of time brings too little. */

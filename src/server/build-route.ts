@@ -5,8 +5,8 @@ import { BuilderError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { createLimit } from "../pipeline/limit.ts";
 import { createAddressLimit } from "./address-limit.ts";
+import { drainBody, lingerOnBody, slowLingerMs } from "./body-rest.ts";
 import { type BuildAnswer, type BuildEnd, createLegacyAnswer, createWholeAnswer } from "./build-answer.ts";
-import { drainBody, lingerOnBody } from "./build-body.ts";
 import { type Intake, type IntakeHands, takeRequest } from "./build-intake.ts";
 import { type BuildJobs, createBuildJobs, type JobEvent, type JobHands } from "./build-job.ts";
 import type { BuildMetrics } from "./build-metrics.ts";
@@ -59,7 +59,7 @@ export function createBuildRoute(hands: BuildRouteHands): RequestHandler {
     measured?.(gone.aborted ? "gone" : end.state);
     if (end.state !== "success") logFault(hands.log, end);
     if (gone.aborted) return;
-    if (end.state === "refused") await makeReadable(request, { response, error: end.error });
+    if (end.state === "refused") await makeReadable(request, end.error);
     answer.end(end);
   };
 }
@@ -89,13 +89,10 @@ function abortWhenGone(response: Response): AbortSignal {
 }
 
 /** Many clients read only after they have written everything; a body that is too slow is not waited for. */
-async function makeReadable(
-  request: Request,
-  { response, error }: { response: Response; error: unknown },
-): Promise<void> {
+async function makeReadable(request: Request, error: unknown): Promise<void> {
   const isSlow = error instanceof BuilderError && error.code === "body_slow";
-  if (isSlow) response.set("Connection", "close");
-  else if (!(await drainBody(request))) lingerOnBody(request);
+  if (isSlow) lingerOnBody(request, { limitMs: slowLingerMs });
+  else await drainBody(request);
 }
 
 /** A refusal is never streamed: as long as nothing was built, a status tells more. */

@@ -2,6 +2,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { BuilderError, messageOf } from "../errors.ts";
 import { createAddressLimit } from "./address-limit.ts";
+import { lingerOnBody } from "./body-rest.ts";
 
 export interface Listening {
   /** `http://HOST:PORT` as this machine reaches it. */
@@ -52,6 +53,7 @@ export async function listen(
   const own = { headersTimeout: headersTimeoutMs, connectionsCheckingInterval, maxHeaderSize };
   const server = createServer({ ...times, ...own }, handle);
   server.maxConnections = maxConnections;
+  server.on("request", (request, response) => response.once("finish", () => lingerOnBody(request)));
   limitAddresses(server, maxConnections);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);

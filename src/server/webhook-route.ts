@@ -4,10 +4,13 @@ import { type DeliveryRules, readDelivery } from "../github/webhook.ts";
 import type { Log } from "../log.ts";
 import type { Asked } from "../model/command.ts";
 import type { Delivery } from "../model/delivery.ts";
+import { lingerOnBody, slowLingerMs } from "./body-rest.ts";
 
 /** GitHub sends no event that is larger. */
 const maxBodyBytes = 25 * 1024 * 1024;
 const parseRaw = express.raw({ type: () => true, limit: maxBodyBytes, inflate: false });
+/** GitHub waits ten seconds for an answer, GitHub Enterprise Server thirty. */
+const defaultBodyLimitMs = 30_000;
 
 export interface WebhookHands {
   /** The webhook's secrets, read anew for each delivery: they change while the server runs. */
@@ -15,6 +18,8 @@ export interface WebhookHands {
   readonly rules: Omit<DeliveryRules, "secrets">;
   /** Makes the delivery durable, and starts its work in the same breath. `body` is what GitHub signed. */
   store(delivery: Delivery, body: Buffer): Promise<"new" | "again" | "duplicate">;
+  /** Whoever sends a body byte by byte would otherwise keep a connection for as long as the largest tar may take. */
+  readonly bodyLimitMs?: number;
   readonly log: Log;
 }
 
@@ -39,9 +44,10 @@ export function createWebhookRoute(hands: WebhookHands): RequestHandler {
   };
 }
 
-async function receive(request: Request, response: Response, { secrets, rules, store, log }: WebhookHands) {
+async function receive(request: Request, response: Response, hands: WebhookHands) {
+  const { secrets, rules, store, bodyLimitMs = defaultBodyLimitMs, log } = hands;
   checkForm(request);
-  const body = await readBody(request, response);
+  const body = await readBody(request, { response, limitMs: bodyLimitMs });
   const delivery = await readDelivery({ headers: request.headers, body }, { ...rules, secrets: await secrets() });
   const told = { delivery: delivery.guid, event: delivery.event };
   const novelty = await storeSafely(() => store(delivery, body));
@@ -62,10 +68,18 @@ function checkForm(request: Request): void {
   }
 }
 
-async function readBody(request: Request, response: Response): Promise<Buffer> {
-  await new Promise<void>((resolve, reject) => {
-    parseRaw(request, response, (error) => (error ? reject(bodyError(error)) : resolve()));
-  });
+async function readBody(
+  request: Request,
+  { response, limitMs }: { response: Response; limitMs: number },
+): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const giveUp = () => {
+    reject(new BuilderError("body_slow", `the body did not arrive within ${limitMs / 1000} s`));
+    lingerOnBody(request, { limitMs: slowLingerMs });
+  };
+  const limit = setTimeout(giveUp, limitMs);
+  parseRaw(request, response, (error) => (error ? reject(bodyError(error)) : resolve()));
+  await promise.finally(() => clearTimeout(limit));
   // Where there is no body, the parser leaves none.
   return Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
 }

@@ -265,7 +265,7 @@ describe("many requests at once", () => {
     request.on("error", () => {});
     request.write("x".repeat(5000));
     const answer = await response;
-    expect([answer.statusCode, answer.headers.connection]).toEqual([408, "close"]);
+    expect(answer.statusCode).toBe(408);
     let text = "";
     for await (const chunk of answer) text += chunk;
     expect(JSON.parse(text).error).toBe("less than 1000 bytes of the body came within 50 ms");

@@ -3,7 +3,7 @@ import { Agent, createServer, request as httpRequest, type RequestListener } fro
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import { BuilderError } from "../../src/errors.ts";
-import { lingerOnBody } from "../../src/server/build-body.ts";
+import { lingerOnBody } from "../../src/server/body-rest.ts";
 import { archive, type Member } from "../contexts/archives.ts";
 import { refused } from "../contexts/refused-members.ts";
 import { type BuildServer, post, serveBuilds } from "./build-requests.ts";

@@ -1,8 +1,6 @@
 import { createHmac } from "node:crypto";
-import { once } from "node:events";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { createServer, request as httpRequest, type IncomingMessage } from "node:http";
-import type { AddressInfo } from "node:net";
+import { request as httpRequest, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import express from "express";
@@ -11,6 +9,7 @@ import type { Log } from "../../src/log.ts";
 import { findProgram } from "../../src/parts/find-program.ts";
 import { createFairQueue } from "../../src/pipeline/fair-queue.ts";
 import { type BuildRouteHands, createBuildRoute } from "../../src/server/build-route.ts";
+import { listen } from "../../src/server/listen.ts";
 import { createReplayGuard } from "../../src/server/replay-guard.ts";
 
 type Order = Parameters<BuildRouteHands["build"]>[0];
@@ -63,16 +62,15 @@ export async function serveBuilds({ build: change, secret, ...changes }: Changes
     temporaryFolder,
     log,
   });
-  const server = createServer(express().post("/build", route)).listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const { url, close } = await listen(express().post("/build", route), { host: "127.0.0.1", port: 0 });
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url,
     orders,
     bugs,
     leftovers: () => readdir(temporaryFolder),
     async [Symbol.asyncDispose]() {
-      // Ends only when every connection has.
-      await new Promise((done) => server.close(done));
+      // Waits without end for a connection that is left over.
+      await close({ limitMs: 2 ** 31 - 1 });
       await rm(temporaryFolder, { recursive: true });
     },
   };

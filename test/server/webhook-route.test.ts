@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { createServer, request as httpRequest } from "node:http";
-import type { AddressInfo } from "node:net";
+import { once } from "node:events";
+import { request as httpRequest, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
@@ -9,6 +9,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { BuilderError } from "../../src/errors.ts";
 import { createLog, type Log } from "../../src/log.ts";
 import type { Delivery } from "../../src/model/delivery.ts";
+import { listen } from "../../src/server/listen.ts";
 import { createWebhookRoute, type WebhookHands } from "../../src/server/webhook-route.ts";
 import { plainPolicy } from "../github/reading.ts";
 import { examplesOf, signDelivery } from "../github-server/deliveries.ts";
@@ -49,13 +50,8 @@ async function scene(hands: Partial<WebhookHands> = {}): Promise<Scene> {
       error instanceof BuilderError ? error : { http: 500, code: "bug", message: String(error), fix: "" };
     response.status(http).json({ code, message, fix });
   }) satisfies express.ErrorRequestHandler);
-  const server = createServer(app);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { url, close } = await listen(app, { host: "127.0.0.1", port: 0 });
+  onTestFinished(() => close({ limitMs: 0 }));
   return {
     url,
     stored,
@@ -201,17 +197,13 @@ test("W6 a body over 25 MiB is answered with 413 and not stored", async () => {
 
 test("W7 a body without an announced length is bounded as well", async () => {
   const { url, stored } = await scene();
-  const status = await new Promise<number | undefined>((resolve, reject) => {
-    const sent = httpRequest(`${url}/webhook`, { method: "POST" }, (response) => {
-      response.resume();
-      resolve(response.statusCode);
-    });
-    sent.on("error", reject);
-    const chunk = Buffer.alloc(1024 * 1024);
-    for (let count = 0; count < 27; count++) sent.write(chunk);
-    sent.end();
-  });
-  expect(status).toBe(413);
+  const request = httpRequest(`${url}/webhook`, { method: "POST" });
+  const chunk = Buffer.alloc(1024 * 1024);
+  for (let count = 0; count < 27; count++) request.write(chunk);
+  request.end();
+  const [answer] = (await once(request, "response")) as [IncomingMessage];
+  answer.resume();
+  expect(answer.statusCode).toBe(413);
   expect(stored).toEqual([]);
 });
 
@@ -222,6 +214,22 @@ test("W7 whoever hangs up in the middle of a body leaves nothing behind", async 
   await new Promise((resolve) => socket.on("close", resolve));
   expect(await post()).toMatchObject({ status: 202 });
   expect(stored).toHaveLength(1);
+});
+
+test("W7 whoever sends a body byte by byte is told, and nothing of it is taken", async () => {
+  const { url, stored } = await scene({ bodyLimitMs: 50 });
+  const { headers, body } = signDelivery(pushes[0], { secret, guid: randomUUID() });
+  const request = httpRequest(`${url}/github-event`, { method: "POST", headers });
+  request.on("error", () => {});
+  let sent = 0;
+  const drip = setInterval(() => request.write(body.subarray(sent, ++sent)), 10);
+  const [answer] = (await once(request, "response")) as [IncomingMessage];
+  clearInterval(drip);
+  const closed = once(answer.socket, "close");
+  expect(answer.statusCode).toBe(408);
+  expect(JSON.parse(await text(answer)).message).toBe("the body did not arrive within 0.05 s");
+  await closed;
+  expect(stored).toEqual([]);
 });
 
 test("W7 deliveries that come in one breath are each taken for what they are", async () => {
