@@ -63,6 +63,7 @@ async function includePatterns(context: Context, filter: Filter, options: { sign
 
 async function walkFolder(walk: Walk, path: string, folder: Folder): Promise<void> {
   const entries = path === "" ? await listRoot(walk) : await walk.context.list(path);
+  using _ahead = readAhead(walk, entries, folder);
   for (const entry of entries) {
     const below = visitEntry(walk, entry, folder);
     const breath = walk.breathe();
@@ -83,22 +84,39 @@ async function listRoot({ context, include }: Walk): Promise<readonly Entry[]> {
   return entries;
 }
 
+function readAhead(walk: Walk, entries: readonly Entry[], above: Folder): Disposable | undefined {
+  if (!walk.context.ahead) return undefined;
+  const folders = entries.filter((entry) => isDirectory(entry) && judge(walk, entry, above).below);
+  // The first one is listed at once.
+  return folders.length < 2 ? undefined : walk.context.ahead(folders.slice(1).map(({ path }) => path));
+}
+
 /** Sends one entry if it is wanted; answers the folder to walk into, if any. */
 function visitEntry(walk: Walk, entry: Entry, above: Folder): Folder | undefined {
   if (!walk.include && !walk.exclude) {
     walk.visit(entry);
     return isDirectory(entry) ? nothingAbove : undefined;
   }
+  const { wanted, folder, below } = judge(walk, entry, above);
+  if (wanted) sendWithFolders(folder, walk.visit);
+  return below;
+}
+
+/** Decides whether an entry is wanted, and which folder there is to walk into, if any. */
+function judge(
+  walk: Walk,
+  entry: Entry,
+  above: Folder,
+): { wanted: boolean; folder: Folder; below: Folder | undefined } {
   const included = walk.include?.match(entry.path, above.included);
   const excluded = walk.exclude?.match(entry.path, above.excluded);
   const wanted = included?.matched !== false && excluded?.matched !== true;
   const folder: Folder = { unsent: entry, above, included: included?.carried, excluded: excluded?.carried };
-  if (wanted) sendWithFolders(folder, walk.visit);
-  if (!isDirectory(entry)) return undefined;
+  if (!isDirectory(entry)) return { wanted, folder, below: undefined };
   const barren =
     (included?.matched === false && walk.include?.mayMatchBelow(entry.path, "plain") === false) ||
     (excluded?.matched === true && walk.exclude?.mayMatchBelow(entry.path, "exception") === false);
-  return barren ? undefined : folder;
+  return { wanted, folder, below: barren ? undefined : folder };
 }
 
 function sendWithFolders(folder: Folder, visit: (entry: Entry) => void): void {

@@ -1,15 +1,17 @@
 import { isUtf8 } from "node:buffer";
-import { type BigIntStats, closeSync, constants, lstatSync, openSync, readdirSync } from "node:fs";
+import { closeSync, constants, lstatSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { BuilderError } from "../errors.ts";
-import type { Context, Entry, EntryReader } from "../model/context.ts";
+import type { Context, Entry } from "../model/context.ts";
 import { checkKind, readable, unreadable } from "./entry-faults.ts";
 import { isCleanPath, quoteName, readableName } from "./entry-name.ts";
-import { createFileReader } from "./file-reader.ts";
+import { openerOf, refuserOf } from "./file-opener.ts";
+import { type FolderScan, namesIn, openFolder, readNames, type Stats, statOptions, statsAt } from "./folder-scan.ts";
 import { copiedMode, goMode } from "./go-mode.ts";
 import { createHeldFolder, type HoldFolder } from "./held-folder.ts";
 import { createLinkGuard, type LinkGuard } from "./link-guard.ts";
 import { anchorOf, isInside, joinBytes, openedPath, readLink, realFolder } from "./real-path.ts";
+import { createScanAhead, type ScanAhead } from "./scan-ahead.ts";
 
 export interface DirectoryOptions {
   /** The folder that nothing may lead out of, such as the root of the checkout. */
@@ -23,11 +25,11 @@ export interface DirectoryOptions {
    * context itself lies in it.
    */
   readonly leftOut?: Buffer;
+  readonly scanAhead?: ScanAhead;
 }
 
 /** Looked up once: Node keeps its constants in a table. */
 const { S_IFMT, S_IFREG, S_IFDIR, S_IFLNK } = constants;
-const statOptions = { bigint: true, throwIfNoEntry: false } as const;
 /** Handing over to others between so many entries keeps the process answering. */
 const entriesAtOnce = 2048;
 /** NAME_MAX; few file systems allow more. */
@@ -40,7 +42,8 @@ const maxNameBytes = 255;
  *   out of `within`, `context_invalid` for links to nothing or in circles and, where links are resolved, for devices,
  *   pipes and sockets (a copy of a pipe would wait for ever)
  */
-export function createDirectoryContext(folder: string, { within, links, skip, leftOut }: DirectoryOptions): Context {
+export function createDirectoryContext(folder: string, options: DirectoryOptions): Context {
+  const { within, links, skip, leftOut, scanAhead = createScanAhead(links) } = options;
   const bounds = realFolder(within);
   const root = realFolder(folder);
   const hold = createHeldFolder((path, real) => (links === "keep" ? real.equals(path) : isInside(bounds, real)));
@@ -50,30 +53,53 @@ export function createDirectoryContext(folder: string, { within, links, skip, le
     throw new BuilderError("path_forbidden", `folder ${quoteName(folder)} lies outside of ${quoteName(within)}`);
   }
   const guard = createLinkGuard(bounds, leftOut && !isInside(leftOut, root) ? leftOut : undefined);
-  const lookInto = async <T>(directory: string, look: (listing: Listing) => T | Promise<T>): Promise<T | undefined> => {
+  /** Undefined where a folder that was found to lie at `real` is no part of the context. */
+  const enter = (directory: string, path: Buffer, real: Buffer): Listing | undefined => {
+    if (links === "keep" && !real.equals(path)) return undefined;
+    if (!guard.mayEnter(directory, path, real)) return undefined;
+    const skipped = guard.skipIn(real, skipOfTop(directory, skip));
+    return { source, guard, directory, path, pathText: path.toString(), skip: skipped };
+  };
+  const lookInto = async <T>(
+    directory: string,
+    look: (listing: Listing, anchor: Buffer) => T | Promise<T>,
+  ): Promise<T | undefined> => {
     if (directory !== "" && !isCleanPath(directory)) return undefined;
     const path = folderPath(source, directory);
-    const fd = openFolder(source, directory, path);
+    const fd = openListed(source, directory, path);
     if (fd === undefined) return undefined;
     try {
       // Behind a link a folder may lie at a longer path than the system can tell.
       const real = readable(directory, () => openedPath(fd, path));
-      if (links === "keep" && !real.equals(path)) return undefined;
-      if (!guard.mayEnter(directory, path, real)) return undefined;
-      const skipped = guard.skipIn(real, skipOfTop(directory, skip));
-      const anchor = anchorOf(fd, path);
-      const pathText = path.toString();
-      return await look({ source, guard, directory, path, pathText, anchor, skip: skipped });
+      const listing = enter(directory, path, real);
+      return listing && (await look(listing, anchorOf(fd, path)));
     } finally {
       closeSync(fd);
     }
   };
+  const rootText = root.toString();
+  const textOf = (directory: string) => (directory === "" ? rootText : `${rootText}/${directory}`);
+  const listScanned = async (directory: string, scan: FolderScan) => {
+    const listing = enter(directory, folderPath(source, directory), Buffer.from(scan.real));
+    return listing && readEntries(listing, namesIn(scan), (index) => statsAt(scan, index));
+  };
   return {
-    list: async (directory) => (await lookInto(directory, readEntries)) ?? [],
+    async list(directory) {
+      const scan = scanAhead.take(textOf(directory));
+      const entries = (await (scan ? listScanned(directory, scan) : lookInto(directory, listNames))) ?? [];
+      scanAhead.listed(entries.length);
+      return entries;
+    },
     async find(path) {
       if (!isCleanPath(path) || path.includes("\0")) return undefined;
       const end = path.lastIndexOf("/");
-      return lookInto(path.slice(0, Math.max(0, end)), (listing) => findNamed(listing, path.slice(end + 1)));
+      return lookInto(path.slice(0, Math.max(0, end)), (listing, anchor) =>
+        findNamed(listing, path.slice(end + 1), anchor),
+      );
+    },
+    ahead(directories) {
+      const texts = isUtf8(root) ? directories.filter((directory) => !source.rawFolders.has(directory)) : [];
+      return scanAhead.expect(texts.map((directory) => textOf(directory)));
     },
   };
 }
@@ -93,10 +119,9 @@ function folderPath({ root, rawFolders }: Source, directory: string): Buffer {
 }
 
 /** Opens a folder; undefined where there is none at that path. */
-function openFolder({ links }: Source, directory: string, path: Buffer): number | undefined {
-  const flags = constants.O_RDONLY | constants.O_DIRECTORY | (links === "keep" ? constants.O_NOFOLLOW : 0);
+function openListed({ links }: Source, directory: string, path: Buffer): number | undefined {
   try {
-    return openSync(path, flags);
+    return openFolder(path, links);
   } catch (cause) {
     const { code = "" } = cause as NodeJS.ErrnoException;
     if (["ENOENT", "ENOTDIR"].includes(code) || (code === "ELOOP" && links === "keep")) return undefined;
@@ -114,38 +139,49 @@ interface Listing {
   readonly directory: string;
   readonly path: Buffer;
   readonly pathText: string;
-  /** A way to the same open folder, whatever its path leads to by now. */
-  readonly anchor: Buffer;
   readonly skip: ((name: string) => boolean) | undefined;
 }
 
-async function readEntries(listing: Listing): Promise<readonly Entry[]> {
+/** A name in a folder, its bytes where it is no text, and what is known of it already. */
+interface Found {
+  readonly name: string;
+  readonly bytes: Buffer | undefined;
+  readonly stats?: Stats | undefined;
+}
+
+async function readEntries(
+  listing: Listing,
+  names: readonly (string | Buffer)[],
+  statsOf?: (index: number) => Stats,
+): Promise<readonly Entry[]> {
   const entries: Entry[] = [];
-  let count = 0;
-  for (const given of readNames(listing)) {
-    count += 1;
-    if (count % entriesAtOnce === 0) await setImmediate();
+  for (const [index, given] of names.entries()) {
+    if (index % entriesAtOnce === entriesAtOnce - 1) await setImmediate();
     const [name, bytes] = typeof given === "string" ? [given] : [readableName(given), given];
     if (listing.skip?.(name)) continue;
-    const entry = readEntry(listing, name, bytes);
+    const entry = readEntry(listing, { name, bytes, stats: statsOf?.(index) });
     if (entry) entries.push(entry);
   }
   return entries;
 }
 
+function listNames(listing: Listing, anchor: Buffer): Promise<readonly Entry[]> {
+  return readEntries(listing, readNames(anchor, listing.path));
+}
+
 /** Finds what has a name in a folder; what stands for a name that is no UTF-8 is known by the folder's list alone. */
-async function findNamed(listing: Listing, text: string): Promise<Entry | undefined> {
+async function findNamed(listing: Listing, text: string, anchor: Buffer): Promise<Entry | undefined> {
   const { directory, path, skip } = listing;
   if (skip?.(text)) return undefined;
   if (!text.includes("\ufffd")) return readNamed(listing, text, isUtf8(path) ? undefined : Buffer.from(text));
   const wanted = directory === "" ? text : `${directory}/${text}`;
-  return (await readEntries(listing)).find((entry) => entry.path === wanted);
+  return (await listNames(listing, anchor)).find((entry) => entry.path === wanted);
 }
 
 /** A name that is longer than names can be is looked for in vain: that is no fault. */
 function readNamed(listing: Listing, text: string, bytes: Buffer | undefined): Entry | undefined {
   try {
-    return readEntry(listing, text, bytes);
+    return readEntry(listing, { name: text, bytes });
   } catch (error) {
     const { cause } = error as { cause?: NodeJS.ErrnoException };
     if (cause?.code === "ENAMETOOLONG" && Buffer.byteLength(text) > maxNameBytes) return undefined;
@@ -153,29 +189,21 @@ function readNamed(listing: Listing, text: string, bytes: Buffer | undefined): E
   }
 }
 
-/** The names in order. Text is handled twice as fast as bytes, so bytes are left to folders that need them. */
-function readNames({ anchor, path }: Listing): readonly (string | Buffer)[] {
-  const texts = isUtf8(anchor) && isUtf8(path) ? readdirSync(anchor.toString(), "utf8") : ["\ufffd"];
-  // Of characters below the surrogates the order in UTF-16 is that of the bytes.
-  if (!/[\ud800-\uffff]/.test(texts.join("/"))) return texts.sort();
-  return readdirSync(anchor, { encoding: "buffer" }).sort(Buffer.compare);
-}
-
 /**
  * Reads one entry; undefined where it is not there, gone by now, or a link into what is left out. The way over the open
  * folder would take twice as long for each: what a path tells while it is led elsewhere is a size and times, and whoever
  * opens a file looks where it lies.
  */
-function readEntry(listing: Listing, name: string, bytes: Buffer | undefined): Entry | undefined {
-  const { source, guard, directory, path } = listing;
-  const place = bytes ? joinBytes(path, bytes) : `${listing.pathText}/${name}`;
+function readEntry(listing: Listing, { name, bytes, stats: known }: Found): Entry | undefined {
+  const { source, guard, directory } = listing;
+  const place = placeOf(listing, name, bytes);
   const entryPath = directory === "" ? name : `${directory}/${name}`;
-  const own = statOf(entryPath, place);
-  const isLink = source.links === "resolve" && own !== undefined && kindOf(own) === S_IFLNK;
+  const own = known ?? statOf(entryPath, place);
+  const isLink = source.links === "resolve" && kindOf(own) === S_IFLNK;
   const stats = isLink ? guard.follow(entryPath, Buffer.from(place)) : own;
   if (!stats) return undefined;
   const mode = Number(stats.mode);
-  const kind = mode & S_IFMT;
+  const kind = kindOf(stats);
   if (source.links === "resolve") checkKind(entryPath, kind);
   const size = kind === S_IFREG ? Number(stats.size) : 0;
   const entry: Entry = {
@@ -190,8 +218,12 @@ function readEntry(listing: Listing, name: string, bytes: Buffer | undefined): E
   return bytes || isHardLink(source, stats) ? withRarities(entry, { listing, stats, name, bytes }) : entry;
 }
 
+function placeOf({ path, pathText }: Listing, name: string, bytes: Buffer | undefined): Buffer | string {
+  return bytes ? joinBytes(path, bytes) : `${pathText}/${name}`;
+}
+
 /** What lies at a path, be it a link; undefined where nothing does. */
-function statOf(entryPath: string, place: Buffer | string): BigIntStats | undefined {
+function statOf(entryPath: string, place: Buffer | string): Stats | undefined {
   try {
     return lstatSync(place, statOptions);
   } catch (cause) {
@@ -202,7 +234,7 @@ function statOf(entryPath: string, place: Buffer | string): BigIntStats | undefi
 /** Adds what few entries have. */
 function withRarities(
   entry: Entry,
-  { listing, stats, name, bytes }: { listing: Listing; stats: BigIntStats; name: string; bytes: Buffer | undefined },
+  { listing, stats, name, bytes }: { listing: Listing; stats: Stats; name: string; bytes: Buffer | undefined },
 ): Entry {
   const { source } = listing;
   const raw = bytes && rawPathIn(listing, { entryPath: entry.path, name, bytes });
@@ -212,8 +244,8 @@ function withRarities(
 }
 
 /** The bits of a mode that tell files from folders; with its own questions a BigIntStats takes a tenth of the listing. */
-function kindOf({ mode }: BigIntStats): number {
-  return Number(mode) & S_IFMT;
+function kindOf(stats: Stats | undefined): number {
+  return Number(stats?.mode) & S_IFMT;
 }
 
 function rawPathIn(
@@ -230,59 +262,6 @@ function rawPathOf(entryPath: string, name: string, bytes: Buffer): Buffer | und
 }
 
 /** What a copy by faas-cli makes of hard links are files of their own. */
-function isHardLink({ links }: Source, stats: BigIntStats): boolean {
+function isHardLink({ links }: Source, stats: Stats): boolean {
   return links === "keep" && stats.nlink > 1n && kindOf(stats) === S_IFREG;
-}
-
-/** What is kept of each file until it is opened; there may be very many. */
-interface ListedFile {
-  readonly entryPath: string;
-  /** Bytes only where they are no UTF-8: a Buffer takes much more memory than a string. */
-  readonly name: Buffer | string;
-  readonly size: number;
-  /** A link that is to be followed. */
-  readonly isLink: boolean;
-}
-
-function openerOf({ source, path, pathText }: Listing, file: ListedFile): () => EntryReader {
-  return () => {
-    const { name } = file;
-    const place = typeof name === "string" ? `${pathText}/${name}` : joinBytes(path, name);
-    const fd = openHeld(source, path, file) ?? openFollowing(source, place, file);
-    return createFileReader(fd, { start: 0, size: file.size, faultOf: (cause) => unreadable(file.entryPath, cause) });
-  };
-}
-
-function refuserOf(entryPath: string): () => never {
-  return () => {
-    throw new BuilderError("context_invalid", `${quoteName(entryPath)} is no file`);
-  };
-}
-
-/** A pipe that has taken the file's place must not make the open wait. */
-const openFlags = constants.O_RDONLY | constants.O_NONBLOCK;
-
-/** Opens a file of a folder that was found to lie inside; undefined where this cannot be said of what has its name. */
-function openHeld({ hold }: Source, path: Buffer, { name, isLink }: ListedFile): number | undefined {
-  const folder = isLink ? undefined : hold(path);
-  if (folder === undefined) return undefined;
-  const place = typeof name === "string" ? `${folder}/${name}` : joinBytes(Buffer.from(folder), name);
-  try {
-    return openSync(place, openFlags | constants.O_NOFOLLOW);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Opens what a path leads to, and looks where that lies. */
-function openFollowing({ within, links }: Source, place: Buffer | string, { entryPath }: ListedFile): number {
-  const flags = openFlags | (links === "keep" ? constants.O_NOFOLLOW : 0);
-  const fd = readable(entryPath, () => openSync(place, flags));
-  try {
-    if (isInside(within, openedPath(fd, Buffer.from(place)))) return fd;
-    throw new BuilderError("path_forbidden", `${quoteName(entryPath)} leads out of the repository`);
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
 }

@@ -37,13 +37,32 @@ export function createOverlayContext(layers: readonly Layer[]): Context {
     return visible.get(directory) ?? [];
   };
 
-  return { list };
+  const ahead = (directories: readonly string[]): Disposable => {
+    const told = layers.map(({ at, context }) =>
+      context.ahead?.(directories.flatMap((directory) => belowOf(at, directory) ?? [])),
+    );
+    return {
+      [Symbol.dispose]() {
+        for (const each of told) each?.[Symbol.dispose]();
+      },
+    };
+  };
+
+  return { list, ahead };
+}
+
+/** A directory's path in what is laid at `at`; undefined where it lies beside. */
+function belowOf(at: string, directory: string): string | undefined {
+  if (at === "") return directory;
+  if (directory === at) return "";
+  return directory.startsWith(`${at}/`) ? directory.slice(at.length + 1) : undefined;
 }
 
 async function listLayer({ at, context }: Layer, directory: string): Promise<readonly Entry[]> {
   if (at === "") return context.list(directory);
-  if (directory === at || directory.startsWith(`${at}/`)) {
-    const entries = await context.list(directory.slice(at.length + 1));
+  const below = belowOf(at, directory);
+  if (below !== undefined) {
+    const entries = await context.list(below);
     return entries.map((entry) => movedBelow(at, entry));
   }
   const isOnTheWay = directory === "" || at.startsWith(`${directory}/`);

@@ -20,6 +20,11 @@ export interface Context {
    * @throws BuilderError as `list` does, of this entry and of the way to it
    */
   find?(path: string): Promise<Entry | undefined>;
+  /**
+   * Tells that directories will be listed soon, in this order: a context may read ahead until the answer is disposed of.
+   * What it lists is the same with it and without.
+   */
+  ahead?(directories: readonly string[]): Disposable;
 }
 
 export interface Entry {

@@ -56,6 +56,7 @@ function keepRoot(context: Context): Context {
       root ??= context.list("");
       return root;
     },
+    ...(context.ahead && { ahead: context.ahead }),
   };
 }
 
