@@ -8,6 +8,7 @@ import { checkPolicy } from "./build-policy.ts";
 import { prepareCaches } from "./cache-options.ts";
 import { describeAbort, describeTransport, describeUnreachable } from "./call-error.ts";
 import { createContentService } from "./content-service.ts";
+import { createDockerfileContext } from "./dockerfile-context.ts";
 import { finishInEngine, forEngine } from "./engine-image.ts";
 import { createFileSync, diffCopyPath } from "./file-sync.ts";
 import { createHealth } from "./health.ts";
@@ -106,10 +107,14 @@ function createHandlers(request: BuildRequest, stores: ReadonlyMap<string, BlobF
   ]);
 }
 
-function contextsOf({ context, namedContexts = {} }: BuildRequest): ReadonlyMap<string, Context> {
+function contextsOf({
+  context,
+  dockerfile = "Dockerfile",
+  namedContexts = {},
+}: BuildRequest): ReadonlyMap<string, Context> {
   const contexts = new Map([
     [contextName, context],
-    [dockerfileName, context],
+    [dockerfileName, createDockerfileContext(context, dockerfile)],
   ]);
   for (const [name, named] of Object.entries(namedContexts)) {
     if (typeof named !== "string") contexts.set(localNameOf(name), named);

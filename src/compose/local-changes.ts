@@ -1,4 +1,5 @@
 import { type ContextHash, hashContext } from "../contexts/hash.ts";
+import { createKeptContext, type KeptContext } from "../contexts/kept-context.ts";
 import type { Log } from "../log.ts";
 import type { Context } from "../model/context.ts";
 import { repositoryOf } from "../model/image-name.ts";
@@ -23,14 +24,30 @@ interface LocalChangesOptions {
   readonly signal: AbortSignal;
 }
 
+/** What was found of a function. */
+interface Looked {
+  readonly context: ContextHash;
+  readonly inputs: string;
+}
+
+interface Seen extends Looked {
+  readonly kept: KeptContext;
+  /** How often the disk had been asked by then. */
+  readonly reads: number;
+}
+
 /** Creates the way to tell which functions of a folder have changed since they were last built on this machine. */
 export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
   const { memory, target, push, force, commit, log, signal } = options;
   let built: Promise<string> | undefined;
-  const seen = new Map<string, { context: ContextHash; inputs: string }>();
+  const seen = new Map<string, Seen>();
   const baseDigest = askingOnce(target.baseDigest);
 
-  const read = async (planned: PlannedFunction, context: Context, known: ContextHash | undefined) => {
+  const read = async (
+    planned: PlannedFunction,
+    context: Context,
+    known: ContextHash | undefined,
+  ): Promise<Looked | undefined> => {
     let hash: ContextHash | undefined;
     const hands: InputHands = {
       async hashContext(_planned, hashed) {
@@ -44,6 +61,10 @@ export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
     const inputs = await readInputs(planned, context, { hands, signal });
     return hash && inputs !== undefined ? { context: hash, inputs } : undefined;
   };
+
+  /** The stamp was taken a moment ago: whether it would still tell of a change tomorrow does not matter here. */
+  const lookAgain = (planned: PlannedFunction, context: Context, { context: known }: Looked) =>
+    read(planned, context, { ...known, settled: true });
 
   /** Whether an earlier image has the name where it is wanted; in a registry it is given it. */
   const hasName = async (image: string, build: LocalBuild) => {
@@ -59,13 +80,14 @@ export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
   };
 
   return {
-    async findSame(planned, context) {
+    async look(planned, context) {
       const { name, image } = planned;
       const build = memory.find(name, image);
-      const now = await read(planned, context, build?.context);
-      if (!now) return undefined;
-      seen.set(name, now);
-      return !force && build?.inputs === now.inputs ? build : undefined;
+      const kept = createKeptContext(context);
+      const now = await read(planned, kept, build?.context);
+      if (!now) return {};
+      seen.set(name, { ...now, kept, reads: kept.reads() });
+      return { context: kept, ...(!force && build?.inputs === now.inputs && { same: build }) };
     },
     async takeOver({ name, image }) {
       const [build, now] = [memory.find(name, image), seen.get(name)];
@@ -77,12 +99,12 @@ export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
       }
       return true;
     },
-    async keep(planned, context, digest) {
+    async keep(planned, assemble, digest) {
       const { name, image } = planned;
       const before = seen.get(name);
-      // The stamp was taken a moment ago: whether it would still tell of a change tomorrow does not matter here.
-      const after = before && (await read(planned, context, { ...before.context, settled: true }));
-      if (after?.inputs !== before?.inputs || !after) return;
+      if (!before) return;
+      const after = before.kept.reads() === before.reads ? before : await lookAgain(planned, await assemble(), before);
+      if (after?.inputs !== before.inputs) return;
       built ??= commit();
       memory.keep(name, { inputs: after.inputs, image, digest, sha: await built, context: after.context });
     },

@@ -66,16 +66,16 @@ interface Trees {
 }
 
 /**
- * Builds one function's image.
+ * Builds one function's image, of the context given or else of one that is assembled.
  * @returns the image's digest, read back from the registry where it was pushed; "" where files were made and no image
  * @throws BuilderError with the place in the repository's own files, where it has one
  */
 export async function buildFunction(
   planned: PlannedFunction,
-  { tree, templates, hands }: Trees & { hands: BuildHands & AssembleHands },
+  { tree, templates, hands, ...known }: Trees & { hands: BuildHands & AssembleHands; context?: Context },
   { signal, onEvent }: { signal: AbortSignal; onEvent(event: BuildEvent): void },
 ): Promise<{ digest: string }> {
-  const context = await assemble(planned, { tree, ...(templates && { templates }) }, hands);
+  const context = known.context ?? (await assemble(planned, { tree, ...(templates && { templates }) }, hands));
   const { name, image, buildArgs, platforms, buildSecrets: secretFiles } = planned;
   const { committedAt, identity } = tree;
   const time = committedAt === undefined ? {} : { committedAt };

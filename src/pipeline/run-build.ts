@@ -28,12 +28,15 @@ export interface Watcher {
 
 /** What is remembered on this machine of builds that went well. */
 export interface LocalChanges {
-  /** The last good build of a function, where it was made of the same. */
-  findSame(planned: PlannedFunction, context: Context): Promise<GoodBuild | undefined>;
+  /** Finds the last good build of a function, where it was made of the same, and what else to build it from. */
+  look(planned: PlannedFunction, context: Context): Promise<{ readonly same?: GoodBuild; readonly context?: Context }>;
   /** Sees to it that the image of the build just found is where it is wanted; false where it is nowhere any more. */
   takeOver(planned: PlannedFunction): Promise<boolean>;
-  /** Remembers a good build, unless the function's files have changed since it was begun. */
-  keep(planned: PlannedFunction, context: Context, digest: string): Promise<void>;
+  /**
+   * Remembers a good build, unless it may have been made of other files than were looked at.
+   * @param assemble makes the function's context anew
+   */
+  keep(planned: PlannedFunction, assemble: () => Promise<Context>, digest: string): Promise<void>;
 }
 
 export interface LocalHands extends PlanHands, BuildHands {
@@ -67,11 +70,11 @@ export async function runBuild(tree: Tree, steps: Steps, hands: LocalHands): Pro
       return work();
     });
   const build = async (planned: PlannedFunction) => {
-    const found = await findUnchanged(planned, { tree, hands, look });
-    if (found) return found;
+    const { unchanged, context } = await lookAt(planned, { tree, hands, look });
+    if (unchanged) return unchanged;
     readiness ??= hands.ready?.();
     await readiness;
-    return runOne(planned, { tree, steps, hands });
+    return runOne(planned, { tree, steps, hands, ...(context && { context }) });
   };
   const outcomes = await Promise.all(plan.functions.map((planned) => hands.limit(() => build(planned))));
   return summary([...outcomes, ...plan.skipped.map(skippedOutcome)]);
@@ -126,28 +129,28 @@ async function copyFailures(
 }
 
 /** What keeps a function from being looked at is told when it is built. */
-async function findUnchanged(
+async function lookAt(
   planned: PlannedFunction,
   { tree, hands, look }: { tree: Tree; hands: LocalHands; look: Limit },
-): Promise<Outcome | undefined> {
+): Promise<{ readonly unchanged?: Outcome; readonly context?: Context }> {
   const { changes, watcher } = hands;
-  if (!changes) return undefined;
+  if (!changes) return {};
   const startedMs = Date.now();
   try {
     // Templates may have to be fetched first: for those no function waits behind another.
-    const context = await assembleIn(planned, { tree, hands });
-    const build = await look(() => changes.findSame(planned, context));
-    if (!build || !(await changes.takeOver(planned))) return undefined;
-    return finish(unchangedOutcome(planned, build, (Date.now() - startedMs) / 1000), watcher);
+    const assembled = await assembleIn(planned, { tree, hands });
+    const { same, context } = await look(() => changes.look(planned, assembled));
+    if (!same || !(await changes.takeOver(planned))) return { ...(context && { context }) };
+    return { unchanged: finish(unchangedOutcome(planned, same, (Date.now() - startedMs) / 1000), watcher) };
   } catch (error) {
-    if (error instanceof BuilderError && error.code !== "build_cancelled") return undefined;
+    if (error instanceof BuilderError && error.code !== "build_cancelled") return {};
     throw error;
   }
 }
 
 async function runOne(
   planned: PlannedFunction,
-  { tree, steps, hands }: { tree: Tree; steps: Steps; hands: LocalHands },
+  { tree, steps, hands, context }: { tree: Tree; steps: Steps; hands: LocalHands; context?: Context },
 ): Promise<Outcome> {
   const { watcher, backoff, onBug } = hands;
   const startedMs = Date.now();
@@ -158,7 +161,11 @@ async function runOne(
     const onWait = async (error: Error, waitMs: number) =>
       watcher.note(`${planned.name}: ${error.message}; trying again in ${waitMs / 1000} s`);
     const { digest } = await retrying(steps, { name: `build ${planned.name}`, backoff, onWait }, async ({ signal }) =>
-      buildFunction(planned, { ...(await treesOf(planned, { tree, hands })), hands }, { signal, onEvent }),
+      buildFunction(
+        planned,
+        { ...(await treesOf(planned, { tree, hands })), hands, ...(context && { context }) },
+        { signal, onEvent },
+      ),
     );
     await remember(planned, digest, { tree, hands });
     return finish(
@@ -173,7 +180,7 @@ async function runOne(
 /** A folder that has become unreadable since it was built is no fault of the build. */
 async function remember(planned: PlannedFunction, digest: string, { tree, hands }: { tree: Tree; hands: LocalHands }) {
   try {
-    await hands.changes?.keep(planned, await assembleIn(planned, { tree, hands }), digest);
+    await hands.changes?.keep(planned, () => assembleIn(planned, { tree, hands }), digest);
   } catch (error) {
     if (!(error instanceof BuilderError)) throw error;
   }

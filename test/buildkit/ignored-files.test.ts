@@ -49,3 +49,25 @@ test("M7 what .dockerignore leaves out is never opened, and what it does not is 
   expect(output.trim().split("\n")).toEqual(sent.map((path) => `./${path}`));
   expect(opened.sort()).toEqual(sent);
 });
+
+test.for([
+  ["none", {}, "./app.js\n./x.log"],
+  ["a .dockerignore", { ".dockerignore": "*.log\n" }, "./.dockerignore\n./app.js"],
+  [
+    "one of the Dockerfile's own",
+    { ".dockerignore": "app.js\n", "Dockerfile.dockerignore": "*.log\n.dockerignore\n" },
+    "./Dockerfile.dockerignore\n./app.js",
+  ],
+] as const)("what is left out comes with the Dockerfile, in no upload of its own: %s", async ([, files, left]) => {
+  const Dockerfile = "FROM busybox\nCOPY . /c\nRUN cd /c && rm Dockerfile && find . -type f | sort\n";
+  const context = createMemoryContext({ Dockerfile, "app.js": "", "x.log": "", ...files });
+  const { error, output, events } = await buildOnce({ context, noCache: true });
+  expect(error).toBeUndefined();
+  expect(output.trim()).toBe(left);
+  const names = new Set(events.flatMap((event) => (event.kind === "vertex" ? [event.name] : [])));
+  expect([...names].filter((name) => name.includes("load ")).sort()).toEqual([
+    "[internal] load build context",
+    "[internal] load build definition from Dockerfile",
+    "[internal] load metadata for docker.io/library/busybox:latest",
+  ]);
+});
