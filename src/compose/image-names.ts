@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { resolve } from "node:path";
 import { digestHandler } from "../contexts/handler-digest.ts";
 import { imageOfStack, type TagFormat, tagPart } from "../model/image-name.ts";
 import type { PlanHands } from "../pipeline/plan.ts";
@@ -15,7 +15,7 @@ export async function createImageNames(
   if (format === "latest") return ({ image, name }) => imageOfStack(image || name);
   if (format === "digest") {
     return async ({ image, name, handler, handlerLocation }) => {
-      const digesting = digestHandler(join(folder, handler), { within: folder, signal });
+      const digesting = digestHandler(resolve(folder, handler), { within: folder, signal });
       const digest = await digesting.catch((error) => {
         throw placedAt(handlerLocation, error);
       });

@@ -38,9 +38,10 @@ export function createOverlayContext(layers: readonly Layer[]): Context {
   };
 
   const ahead = (directories: readonly string[]): Disposable => {
-    const told = layers.map(({ at, context }) =>
-      context.ahead?.(directories.flatMap((directory) => belowOf(at, directory) ?? [])),
-    );
+    const told = layers.map(({ at, context }) => {
+      const below = directories.flatMap((directory) => belowOf(at, directory) ?? []);
+      return below.length > 0 ? context.ahead?.(below) : undefined;
+    });
     return {
       [Symbol.dispose]() {
         for (const each of told) each?.[Symbol.dispose]();

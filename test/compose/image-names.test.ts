@@ -127,6 +127,14 @@ test("the digest of a handler that is not there is a fault at its line", async (
   });
 });
 
+test("a handler's absolute path has the digest of its folder", async () => {
+  await using project = await createProject();
+  const imageOf = await createImageNames("digest", { folder: project.folder, signal });
+  const nameOf = (handler: string) => imageOf({ name: "fn", image: "r/fn", handler } as StackFunction);
+  expect(await nameOf(join(project.folder, "fn"))).toBe(await nameOf("./fn"));
+  await expect(nameOf(dirname(project.folder))).rejects.toMatchObject({ code: "path_forbidden" });
+});
+
 test("a format that nobody knows is refused with those that are known", () => {
   expect(() => parseTagFormat("nope")).toThrow("unknown image tag format: 'nope'");
   for (const format of tagFormats) expect(() => parseTagFormat("nope")).toThrow(format);
