@@ -3,8 +3,8 @@ import { ensureBuildx } from "./buildx.ts";
 import { measureHash } from "./contexts-hash.ts";
 import { measureMonorepo } from "./contexts-monorepo.ts";
 import { measureOne } from "./push.ts";
-import { createPushStack, type PushStack } from "./push-stack.ts";
-import { startRealParts } from "./real-parts.ts";
+import { type Builder, createPushStack, type PushStack } from "./push-stack.ts";
+import { type RealParts, startRealParts } from "./real-parts.ts";
 import { type Bench, createRow, type Row } from "./result.ts";
 
 const rounds = 9;
@@ -21,16 +21,20 @@ export const contexts: Bench = {
     await ensureBuildx({ tell, signal });
     const rows = [...(await measureHash({ tell, signal }))];
     tell("starting buildkitd and a registry");
-    await using parts = await startRealParts();
-    rows.push(await measureMonorepo(parts, { tell, signal }));
-    const ours = await createPushStack("ours", parts);
+    rows.push(await onRealParts((parts) => measureMonorepo(parts, { tell, signal })));
     for (const { side, name, bars } of peers) {
-      const theirs = await createPushStack(side, parts);
-      rows.push(...(await measureStacks(ours, theirs, { name, bars, tell, signal })));
+      const measuring = { name, bars, tell, signal };
+      rows.push(...(await onRealParts((parts) => measureStacks(side, parts, measuring))));
     }
     return rows;
   },
 };
+
+/** A daemon gets slower by what it remembers, a quarter after a thousand builds: each comparison has one of its own. */
+async function onRealParts<T>(measure: (parts: RealParts) => Promise<T>): Promise<T> {
+  await using parts = await startRealParts();
+  return await measure(parts);
+}
 
 interface Measuring {
   readonly name: string;
@@ -44,10 +48,12 @@ interface Measuring {
  * writing its traces down, which is bake's to bear and not its neighbour's.
  */
 async function measureStacks(
-  ours: PushStack,
-  theirs: PushStack,
+  side: Builder,
+  parts: RealParts,
   { name, bars, tell, signal }: Measuring,
 ): Promise<readonly Row[]> {
+  const ours = await createPushStack("ours", parts);
+  const theirs = await createPushStack(side, parts);
   const measure = (stack: PushStack, heat: "cold" | "warm") => async (run: number) => {
     await measureOne(stack, { heat, run: `${name} before ${run}`, signal });
     const seconds = await measureOne(stack, { heat, run: `${name} ${run}`, signal });
