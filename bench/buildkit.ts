@@ -52,8 +52,8 @@ export const buildkit: Bench = {
 
 async function bundleClient({ folder }: RealParts): Promise<string> {
   await symlink(resolve("node_modules"), join(folder, "node_modules"));
-  await writeBundle(["bench/buildkit-client.ts"], folder);
-  return join(folder, "bench/buildkit-client.js");
+  await writeBundle(["bench/clients/buildkit.ts"], folder);
+  return join(folder, "bench/clients/buildkit.js");
 }
 
 function uploadRows(what: string, samples: Samples<Usage>, bars: { wall: number; cpu: number }): Row[] {

@@ -31,27 +31,24 @@ interface Looked {
 }
 
 interface Seen extends Looked {
-  readonly kept: KeptContext;
-  /** How often the disk had been asked by then. */
-  readonly reads: number;
+  /** The context, where it holds all that was hashed; and how often the disk had been asked for it by then. */
+  readonly kept?: { readonly context: KeptContext; readonly reads: number };
 }
 
-/** Creates the way to tell which functions of a folder have changed since they were last built on this machine. */
-export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
-  const { memory, target, push, force, commit, log, signal } = options;
-  let built: Promise<string> | undefined;
-  const seen = new Map<string, Seen>();
+/** Creates what finds out what a function is made of; undefined where that cannot be known. */
+function createReading({ target, log, signal }: LocalChangesOptions) {
   const baseDigest = askingOnce(target.baseDigest);
 
-  const read = async (
+  return async (
     planned: PlannedFunction,
     context: Context,
     known: ContextHash | undefined,
   ): Promise<Looked | undefined> => {
+    const startedMs = Date.now();
     let hash: ContextHash | undefined;
     const hands: InputHands = {
       async hashContext(_planned, hashed) {
-        hash = await hashContext(hashed, { walk, known, signal });
+        hash = await hashContext(hashed, { walk, known, startedMs, signal });
         return hash.content;
       },
       baseDigest,
@@ -61,6 +58,14 @@ export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
     const inputs = await readInputs(planned, context, { hands, signal });
     return hash && inputs !== undefined ? { context: hash, inputs } : undefined;
   };
+}
+
+/** Creates the way to tell which functions of a folder have changed since they were last built on this machine. */
+export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
+  const { memory, target, push, force, commit, signal } = options;
+  let built: Promise<string> | undefined;
+  const seen = new Map<string, Seen>();
+  const read = createReading(options);
 
   /** The stamp was taken a moment ago: whether it would still tell of a change tomorrow does not matter here. */
   const lookAgain = (planned: PlannedFunction, context: Context, { context: known }: Looked) =>
@@ -86,8 +91,11 @@ export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
       const kept = createKeptContext(context);
       const now = await read(planned, kept, build?.context);
       if (!now) return {};
-      seen.set(name, { ...now, kept, reads: kept.reads() });
-      return { context: kept, ...(!force && build?.inputs === now.inputs && { same: build }) };
+      // Where the stamp has told that all is as before no file was read.
+      const isRead = !build?.context.settled || build.context.stamp !== now.context.stamp;
+      const isWhole = isRead && kept.isWhole();
+      seen.set(name, { ...now, ...(isWhole && { kept: { context: kept, reads: kept.reads() } }) });
+      return { ...(isWhole && { context: kept }), ...(!force && build?.inputs === now.inputs && { same: build }) };
     },
     async takeOver({ name, image }) {
       const [build, now] = [memory.find(name, image), seen.get(name)];
@@ -97,13 +105,17 @@ export function createLocalChanges(options: LocalChangesOptions): LocalChanges {
       if (image !== build.image || stamp !== build.context.stamp || settled !== build.context.settled) {
         memory.keep(name, { ...build, image, context: now.context });
       }
+      seen.delete(name);
       return true;
     },
-    async keep(planned, assemble, digest) {
+    async keep(planned, { context, assemble }, digest) {
       const { name, image } = planned;
       const before = seen.get(name);
+      seen.delete(name);
       if (!before) return;
-      const after = before.kept.reads() === before.reads ? before : await lookAgain(planned, await assemble(), before);
+      const { kept } = before;
+      const isThat = kept !== undefined && kept.context === context && kept.context.reads() === kept.reads;
+      const after = isThat ? before : await lookAgain(planned, await assemble(), before);
       if (after?.inputs !== before.inputs) return;
       built ??= commit();
       memory.keep(name, { inputs: after.inputs, image, digest, sha: await built, context: after.context });

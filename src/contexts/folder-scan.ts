@@ -15,6 +15,7 @@ export interface FolderScan {
   readonly stats: BigInt64Array<ArrayBuffer>;
 }
 
+const { S_IFMT, S_IFLNK } = constants;
 const scanned = ["mode", "size", "mtimeNs", "ctimeNs", "ino", "dev", "nlink"] as const;
 export const statOptions = { bigint: true, throwIfNoEntry: false } as const;
 
@@ -49,7 +50,8 @@ export function scanFolder(pathText: string, links: "keep" | "resolve"): FolderS
     const stats = new BigInt64Array(names.length * scanned.length);
     for (const [at, name] of names.entries()) {
       const found = lstatSync(`${pathText}/${name}`, statOptions);
-      if (!found) return undefined;
+      // What a link leads to is to be read when it is looked at: it may have gone by then.
+      if (!found || (Number(found.mode) & S_IFMT) === S_IFLNK) return undefined;
       for (const [field, key] of scanned.entries()) stats[at * scanned.length + field] = found[key];
     }
     return { real: real.toString(), names: names.join("/"), stats };
@@ -67,6 +69,7 @@ export function namesIn({ names }: FolderScan): readonly string[] {
 /** What was scanned of the name at an index. */
 export function statsAt({ stats }: FolderScan, index: number): Stats {
   const at = index * scanned.length;
+  // In the order of `scanned`; to go through that list for each file would be felt.
   const field = (offset: number) => stats[at + offset] ?? 0n;
   return {
     mode: field(0),

@@ -21,6 +21,13 @@ export interface ContextHash {
   readonly settled: boolean;
 }
 
+interface HashOptions {
+  readonly walk: Walk;
+  readonly known?: ContextHash | undefined;
+  readonly startedMs?: number;
+  readonly signal: AbortSignal;
+}
+
 /** No file system of today tells times less exactly. */
 const settledAfterNs = 2_000_000_000n;
 /** Of a file so large the caller's signal is looked at in between. */
@@ -32,13 +39,14 @@ const maxTurnMs = 20;
  * Hashes a context: paths, modes, sizes, link targets and contents of what .dockerignore leaves in it, and the
  * Dockerfile, which a build reads even where it is left out. What is left out is not read. Times do not count.
  * @param options.known an earlier hash of the same folder: where its stamp still holds, no file is read
+ * @param options.startedMs when the first of it was read, if that was before
  * @throws BuilderError of the context
  */
 export async function hashContext(
   context: Context,
-  { walk, known, signal }: { walk: Walk; known?: ContextHash | undefined; signal: AbortSignal },
+  { walk, known, startedMs = Date.now(), signal }: HashOptions,
 ): Promise<ContextHash> {
-  const startedNs = BigInt(Date.now()) * 1_000_000n;
+  const startedNs = BigInt(startedMs) * 1_000_000n;
   const entries = await readEntries(context, walk, signal);
   const { stamp, newestNs } = stampOf(entries);
   const settled = newestNs + settledAfterNs < startedNs;

@@ -4,6 +4,8 @@ import { type Context, type Entry, type EntryReader, isRegular } from "../model/
 export interface KeptContext extends Context {
   /** How often its source was asked for a list or a file: while this stays the same nothing of it can have changed. */
   reads(): number;
+  /** True where all that was asked for is kept. */
+  isWhole(): boolean;
 }
 
 /** Most functions are smaller. */
@@ -17,16 +19,21 @@ export function createKeptContext(context: Context, limits = defaultLimits): Kep
   const lists = new Map<string, readonly Entry[]>();
   const room = { ...limits };
   let reads = 0;
+  let whole = true;
 
   const keep = (entry: Entry): Entry => {
     let kept: Buffer | undefined;
     const open = () => {
       if (kept) return readerOf(kept);
       reads += 1;
-      if (entry.size > room.maxBytes) return entry.open();
+      if (entry.size > room.maxBytes) {
+        whole = false;
+        return entry.open();
+      }
       room.maxBytes -= entry.size;
       return keeping(entry, (bytes) => {
         kept = bytes;
+        whole &&= bytes !== undefined;
       });
     };
     return isRegular(entry) ? { ...entry, open } : entry;
@@ -39,18 +46,25 @@ export function createKeptContext(context: Context, limits = defaultLimits): Kep
       reads += 1;
       const entries = await context.list(directory);
       room.maxEntries -= entries.length;
-      if (room.maxEntries < 0) return entries;
+      if (room.maxEntries < 0) {
+        whole = false;
+        return entries;
+      }
       const kept = entries.map(keep);
       lists.set(directory, kept);
       return kept;
     },
     reads: () => reads,
-    ...(context.ahead && { ahead: context.ahead }),
+    isWhole: () => whole,
+    ahead(directories) {
+      const unlisted = directories.filter((directory) => !lists.has(directory));
+      return unlisted.length > 0 ? context.ahead?.(unlisted) : undefined;
+    },
   };
 }
 
-/** Reads a file, and keeps its bytes where these are as many as it was listed with. */
-function keeping(entry: Entry, keep: (bytes: Buffer) => void): EntryReader {
+/** Reads a file, and keeps its bytes where these are as many as it was listed with; else undefined. */
+function keeping(entry: Entry, keep: (bytes: Buffer | undefined) => void): EntryReader {
   const reader = entry.open();
   const bytes = Buffer.allocUnsafe(entry.size);
   let length = 0;
@@ -65,7 +79,7 @@ function keeping(entry: Entry, keep: (bytes: Buffer) => void): EntryReader {
       return typeof read === "number" ? take(target, read) : read.then((count) => take(target, count));
     },
     close() {
-      if (length === bytes.length) keep(bytes);
+      keep(length === bytes.length ? bytes : undefined);
       return reader.close();
     },
   };

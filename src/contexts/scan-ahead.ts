@@ -32,7 +32,7 @@ const entriesBeforeStarting = 32_768;
 /** The thread takes some megabytes. */
 const maxIdleMs = 30_000;
 
-/** What all contexts of this process have listed that are not small. */
+/** What the contexts of this process that are not small have listed since there was a thread. */
 let entriesOfLarge = 0;
 
 interface Job extends ScanJob {
@@ -46,8 +46,8 @@ export function createScanAhead(links: "keep" | "resolve"): ScanAhead {
   let entries = 0;
   const ask = () => {
     if (unasked.size === 0 || entries < entriesBeforeAsking) return;
-    if (!thread && entriesOfLarge < entriesBeforeStarting) return;
-    thread ??= startThread();
+    if (!thread && entriesOfLarge >= entriesBeforeStarting) thread = tryThread();
+    if (!thread) return;
     for (const job of unasked) thread.ask(job);
     unasked.clear();
   };
@@ -99,13 +99,22 @@ interface Thread {
 
 let thread: Thread | undefined;
 
+/** Where there can be no thread each folder is scanned when it is its turn. */
+function tryThread(): Thread | undefined {
+  entriesOfLarge = 0;
+  try {
+    return startThread();
+  } catch {
+    return undefined;
+  }
+}
+
 function startThread(): Thread {
   // Loaded late: it takes milliseconds, and few contexts are that large.
   const { MessageChannel, receiveMessageOnPort, Worker } = process.getBuiltinModule("node:worker_threads");
   const { port1: port, port2 } = new MessageChannel();
   const worker = new Worker(threadFile, { workerData: port2, transferList: [port2] });
   worker.unref();
-  // Where there can be no thread, each folder is scanned when it is its turn.
   worker.on("error", () => {});
   const idle = setTimeout(() => {
     thread = undefined;
@@ -141,5 +150,5 @@ function startThread(): Thread {
   };
 }
 
-/** Bundled or not, it lies at the same place beside this file's folder. */
-const threadFile = new URL(`../contexts/scan-thread${import.meta.url.slice(-3)}`, import.meta.url);
+/** Bundled or not, what holds this lies two folders deep. */
+const threadFile = new URL(`../../src/contexts/scan-thread${import.meta.url.slice(-3)}`, import.meta.url);

@@ -1,5 +1,5 @@
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import { scanFolder } from "./folder-scan.ts";
+import { namesIn, scanFolder } from "./folder-scan.ts";
 import { claim, type ScanJob, type ScanResult } from "./scan-ahead.ts";
 
 /** What is scanned ahead of one job takes memory until its turn has come. */
@@ -20,14 +20,14 @@ function serve(port: MessagePort): void {
   });
 }
 
-/** Answers how many entries there are. */
+/** Answers how many entries were found. */
 function scanOne(port: MessagePort, job: ScanJob, index: number): number {
   const scan = claim(job, index) ? scanFolder(job.paths[index] ?? "", job.links) : undefined;
   if (!scan) return 0;
   const result: ScanResult = { job: job.id, index, scan };
-  const { length } = scan.stats;
+  const entries = namesIn(scan).length;
   port.postMessage(result, [scan.stats.buffer]);
-  return length;
+  return entries;
 }
 
 serve(workerData);

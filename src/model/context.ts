@@ -24,7 +24,7 @@ export interface Context {
    * Tells that directories will be listed soon, in this order: a context may read ahead until the answer is disposed of.
    * What it lists is the same with it and without.
    */
-  ahead?(directories: readonly string[]): Disposable;
+  ahead?(directories: readonly string[]): Disposable | undefined;
 }
 
 export interface Entry {

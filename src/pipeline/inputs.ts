@@ -56,7 +56,7 @@ function keepRoot(context: Context): Context {
       root ??= context.list("");
       return root;
     },
-    ...(context.ahead && { ahead: context.ahead }),
+    ahead: (directories) => context.ahead?.(directories),
   };
 }
 

@@ -28,15 +28,22 @@ export interface Watcher {
 
 /** What is remembered on this machine of builds that went well. */
 export interface LocalChanges {
-  /** Finds the last good build of a function, where it was made of the same, and what else to build it from. */
+  /**
+   * Looks at a function's context.
+   * @returns its last good build, where that was made of the same; and what was looked at, where it can be built from
+   */
   look(planned: PlannedFunction, context: Context): Promise<{ readonly same?: GoodBuild; readonly context?: Context }>;
   /** Sees to it that the image of the build just found is where it is wanted; false where it is nowhere any more. */
   takeOver(planned: PlannedFunction): Promise<boolean>;
   /**
    * Remembers a good build, unless it may have been made of other files than were looked at.
-   * @param assemble makes the function's context anew
+   * @param built the context that it was made of, where that was the one looked at; and what makes one anew
    */
-  keep(planned: PlannedFunction, assemble: () => Promise<Context>, digest: string): Promise<void>;
+  keep(
+    planned: PlannedFunction,
+    built: { readonly context: Context | undefined; assemble(): Promise<Context> },
+    digest: string,
+  ): Promise<void>;
 }
 
 export interface LocalHands extends PlanHands, BuildHands {
@@ -167,7 +174,7 @@ async function runOne(
         { signal, onEvent },
       ),
     );
-    await remember(planned, digest, { tree, hands });
+    await remember(planned, digest, { tree, hands, context });
     return finish(
       { function: planned.name, state: "built", image: planned.image, digest, seconds: seconds() },
       watcher,
@@ -178,9 +185,13 @@ async function runOne(
 }
 
 /** A folder that has become unreadable since it was built is no fault of the build. */
-async function remember(planned: PlannedFunction, digest: string, { tree, hands }: { tree: Tree; hands: LocalHands }) {
+async function remember(
+  planned: PlannedFunction,
+  digest: string,
+  { tree, hands, context }: { tree: Tree; hands: LocalHands; context: Context | undefined },
+) {
   try {
-    await hands.changes?.keep(planned, () => assembleIn(planned, { tree, hands }), digest);
+    await hands.changes?.keep(planned, { context, assemble: () => assembleIn(planned, { tree, hands }) }, digest);
   } catch (error) {
     if (!(error instanceof BuilderError)) throw error;
   }

@@ -16,6 +16,11 @@ test("beside the Dockerfile lies what .dockerignore says, under its name", async
   expect(await pathsIn(context, "")).toEqual([".dockerignore", "Dockerfile", "Dockerfile.dockerignore", "a"]);
   expect(await readText(context, "Dockerfile.dockerignore", 100)).toBe("*.log\n");
   expect(await readText(context, "Dockerfile", 100)).toBe("FROM scratch\n");
+  // What had this name before may have had the same size and time.
+  const [one, two] = await Promise.all(
+    [".dockerignore", "Dockerfile.dockerignore"].map((path) => findEntry(context, path)),
+  );
+  expect([one?.size, one?.modifiedNs]).not.toEqual([two?.size, two?.modifiedNs]);
 });
 
 test("a Dockerfile in a folder has it in that folder", async () => {

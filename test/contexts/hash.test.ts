@@ -162,3 +162,11 @@ test("an abort ends it with the caller's reason", async () => {
   const context = createFilesContext({ a: { content: "1" } });
   await expect(hashContext(context, { walk, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
 });
+
+test("whether a further write could go unseen is judged by when the first of it was read", async () => {
+  await using scratch = await createScratch();
+  await write(scratch.folder, { Dockerfile: "FROM scratch" });
+  const settledAt = async (startedMs: number) =>
+    (await hashContext(folderContext(scratch.folder), { walk, startedMs, signal })).settled;
+  expect([await settledAt(Date.now()), await settledAt(Date.now() + 60_000)]).toEqual([false, true]);
+});

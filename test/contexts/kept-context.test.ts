@@ -28,7 +28,7 @@ test("what was looked at is what is read later, whatever has become of the files
   await writeTree(scratch.folder, "after!");
   await writeFile(join(scratch.folder, "d/new"), "");
   expect(await readAll(kept)).toEqual(["a before", "b before"]);
-  expect(kept.reads()).toBe(reads);
+  expect([kept.reads(), kept.isWhole()]).toEqual([reads, true]);
 });
 
 test("what was never read is read when it is asked for, and counts", async () => {
@@ -53,7 +53,7 @@ test.for([
   const reads = kept.reads();
   await writeTree(scratch.folder, "after!");
   expect(await readAll(kept)).toEqual(texts);
-  expect(kept.reads()).toBe(reads + more);
+  expect([kept.reads(), kept.isWhole()]).toEqual([reads + more, false]);
 });
 
 /** A context of one file that tells a size of its own and is read in pieces, at once or later. */
@@ -74,11 +74,26 @@ test.for([
 ] as const)("pieces that come %s are kept as one file", async ([, answer]) => {
   const kept = createKeptContext(oddContext(7, ["one", "two", "3"], answer));
   expect([await textOf(kept, "f"), await textOf(kept, "f")]).toEqual(["onetwo3", "onetwo3"]);
-  expect(kept.reads()).toBe(2);
+  expect([kept.reads(), kept.isWhole()]).toEqual([2, true]);
 });
 
 test.for([3, 20])("a file that is not as long as it was listed is read anew: %s bytes", async (size) => {
   const kept = createKeptContext(oddContext(size, ["one", "two"], (value) => value));
   expect([await textOf(kept, "f"), await textOf(kept, "f")]).toEqual(["onetwo", "onetwo"]);
-  expect(kept.reads()).toBe(3);
+  expect([kept.reads(), kept.isWhole()]).toEqual([3, false]);
+});
+
+test("what is kept is not scanned ahead again", async () => {
+  const told: string[][] = [];
+  const kept = createKeptContext({
+    list: async () => [],
+    ahead(directories) {
+      told.push([...directories]);
+      return undefined;
+    },
+  });
+  await kept.list("a");
+  kept.ahead?.(["a", "b"]);
+  kept.ahead?.(["a"]);
+  expect(told).toEqual([["b"]]);
 });

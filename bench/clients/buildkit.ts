@@ -7,18 +7,18 @@
  *   export ADDRESS FOLDER TARGET   one Dockerfile build, whose files come back as the tar TARGET
  */
 import { buffer } from "node:stream/consumers";
-import { parseAddress } from "../src/buildkit/address.ts";
-import type { Buildkit } from "../src/buildkit/client.ts";
-import { createFileSync, diffCopyPath } from "../src/buildkit/file-sync.ts";
-import { SolveRequest } from "../src/buildkit/generated/control.ts";
-import { Definition } from "../src/buildkit/generated/pb.ts";
-import { createHealth } from "../src/buildkit/health.ts";
-import type { BuildResult } from "../src/buildkit/one-build.ts";
-import { createProgress } from "../src/buildkit/progress.ts";
-import { createId, openSession } from "../src/buildkit/session.ts";
-import { runSolve } from "../src/buildkit/solve.ts";
-import type { BuildRequest } from "../src/buildkit/solve-request.ts";
-import { createDirectoryContext } from "../src/contexts/directory.ts";
+import { parseAddress } from "../../src/buildkit/address.ts";
+import type { Buildkit } from "../../src/buildkit/client.ts";
+import { createFileSync, diffCopyPath } from "../../src/buildkit/file-sync.ts";
+import { SolveRequest } from "../../src/buildkit/generated/control.ts";
+import { Definition } from "../../src/buildkit/generated/pb.ts";
+import { createHealth } from "../../src/buildkit/health.ts";
+import type { BuildResult } from "../../src/buildkit/one-build.ts";
+import { createProgress } from "../../src/buildkit/progress.ts";
+import { createId, openSession } from "../../src/buildkit/session.ts";
+import { runSolve } from "../../src/buildkit/solve.ts";
+import type { BuildRequest } from "../../src/buildkit/solve-request.ts";
+import { createDirectoryContext } from "../../src/contexts/directory.ts";
 
 const { signal } = new AbortController();
 const [task = "", address = "", folder = "", target = ""] = process.argv.slice(2);
@@ -44,8 +44,8 @@ async function upload(): Promise<void> {
 /** Loads what builds need and an upload does not. */
 async function withClient(run: (client: Buildkit) => Promise<void>): Promise<void> {
   const [{ createBuildkit }, { createLog }] = await Promise.all([
-    import("../src/buildkit/client.ts"),
-    import("../src/log.ts"),
+    import("../../src/buildkit/client.ts"),
+    import("../../src/log.ts"),
   ]);
   const client = createBuildkit({ address, log: createLog("silent") });
   try {
