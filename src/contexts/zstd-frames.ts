@@ -1,6 +1,5 @@
-import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { constants, createZstdDecompress } from "node:zlib";
+import { constants, createZstdDecompress, type ZstdDecompress } from "node:zlib";
 import { BuilderError } from "../errors.ts";
 
 /*
@@ -32,23 +31,44 @@ export async function* readZstd(file: string): AsyncGenerator<Buffer> {
   for (let frames = 0; at < size; frames += 1) {
     if (frames === maxFrames) throw new Error(`it has more than ${maxFrames} frames`);
     const skipped = await skippableBytes(handle, at);
-    at += skipped > 0 ? skipped : yield* readFrame(file, at);
+    at += skipped > 0 ? skipped : yield* readFrame(handle, at);
   }
   if (at > size) throw new Error("unexpected end of file");
 }
 
-/** @returns how many bytes of the file the frame takes */
-async function* readFrame(file: string, start: number): AsyncGenerator<Buffer, number> {
+/** @returns how many bytes of the file the frame takes, with those that follow it at once where it fills its last chunk */
+async function* readFrame(file: FileHandle, start: number): AsyncGenerator<Buffer, number> {
   const decoder = createZstdDecompress(options);
-  const source = createReadStream(file, { start, highWaterMark: chunkBytes });
-  source.on("error", (error) => decoder.destroy(error)).pipe(decoder);
+  // Whoever has left the loop below hears of no error any more, and one that nobody hears ends the process.
+  decoder.on("error", () => {});
+  const feeding = feed(decoder, file, start).catch((error) => void decoder.destroy(error));
   try {
     yield* decoder as AsyncIterable<Buffer>;
     return decoder.bytesWritten;
   } catch (cause) {
     throw isWindowTooLarge(cause) ? windowFault(cause) : cause;
   } finally {
-    source.destroy();
+    decoder.destroy();
+    await feeding;
+  }
+}
+
+/**
+ * Gives the decoder what begins at `start`, a chunk at a time, until its frame has ended within one. A pipe would go on
+ * with the next chunk, which begins anywhere: that fails, and takes what is not yet read of the frame along.
+ */
+async function feed(decoder: ZstdDecompress, file: FileHandle, start: number): Promise<void> {
+  let resume = () => {};
+  // After an error a write is never answered.
+  decoder.once("close", () => resume());
+  for (let given = 0; !decoder.destroyed && decoder.bytesWritten === given; ) {
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(chunkBytes), 0, chunkBytes, start + given);
+    if (bytesRead === 0) return void decoder.end();
+    given += bytesRead;
+    await new Promise<void>((resolve) => {
+      resume = resolve;
+      decoder.write(buffer.subarray(0, bytesRead), () => resolve());
+    });
   }
 }
 

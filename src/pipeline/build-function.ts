@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { posix } from "node:path";
 import { BuilderError, type Location } from "../errors.ts";
 import type { BuildEvent } from "../model/build-event.ts";
 import { type Context, readText } from "../model/context.ts";
@@ -190,7 +191,7 @@ function placedPath(path: string, planned: PlannedFunction): string {
 
 /** Where in the repository a file of a function's context is; one of a template of another repository has its address. */
 export function repositoryPath(path: string, { template, handler }: PlannedFunction): string {
-  if (!template) return `${handler.replace(/^\.\/+/, "").replace(/\/+$/, "")}/${path}`.replace(/^\.?\//, "");
+  if (!template) return posix.join(handler, path);
   const folder = `template/${template.lang}/${path}`;
   return template.url === undefined ? folder : `${template.url}:${folder}`;
 }

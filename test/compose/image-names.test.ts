@@ -130,7 +130,9 @@ test("the digest of a handler that is not there is a fault at its line", async (
 test("a handler's absolute path has the digest of its folder", async () => {
   await using project = await createProject();
   const imageOf = await createImageNames("digest", { folder: project.folder, signal });
-  const nameOf = (handler: string) => imageOf({ name: "fn", image: "r/fn", handler } as StackFunction);
+  const place = { path: "stack.yml", line: 1 };
+  const nameOf = (handler: string) =>
+    imageOf({ name: "fn", image: "r/fn", handler, handlerLocation: place } as never as StackFunction);
   expect(await nameOf(join(project.folder, "fn"))).toBe(await nameOf("./fn"));
   await expect(nameOf(dirname(project.folder))).rejects.toMatchObject({ code: "path_forbidden" });
 });

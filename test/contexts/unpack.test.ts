@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { constants, createZstdCompress, gzipSync, zstdCompressSync } from "node:zlib";
@@ -114,6 +115,17 @@ describe("zstd of many frames", () => {
     return Buffer.concat([head, bytes]);
   };
 
+  /** A frame of blocks as they are, with a window of 256 KiB and no length of its own. */
+  const rawFrame = (blocks: readonly Buffer[]) => {
+    const heads = blocks.map(({ length }, at) => {
+      const head = Buffer.alloc(3);
+      head.writeUIntLE(length * 8 + Number(at === blocks.length - 1), 0, 3);
+      return head;
+    });
+    const parts = blocks.flatMap((block, at) => [heads[at] as Buffer, block]);
+    return Buffer.concat([Buffer.from("28b52ffd0040", "hex"), ...parts]);
+  };
+
   test("may have frames that mean nothing, first of all too, as pzstd writes them", async () => {
     const nothing = skippable(Buffer.from("nothing"), 15);
     const { bytes } = await unpackBytes(Buffer.concat([nothing, pack(plain), skippable(Buffer.of()), pack(plain)]));
@@ -123,6 +135,29 @@ describe("zstd of many frames", () => {
   test("ends with its last frame: what follows is refused, also half a frame that means nothing", async () => {
     for (const rest of [Buffer.from("hello"), Buffer.alloc(512), skippable(Buffer.alloc(99)).subarray(0, 50)]) {
       await expect(unpackBytes(Buffer.concat([pack(plain), rest]))).rejects.toMatchObject({ code: "tar_invalid" });
+    }
+  });
+
+  test("are read whole wherever they end, and whatever begins there", async () => {
+    const frames = Array.from({ length: 40 }, () => randomBytes(100_000));
+    for (let run = 0; run < 5; run += 1) {
+      const { bytes } = await unpackBytes(Buffer.concat(frames.map(pack)));
+      expect(bytes.equals(Buffer.concat(frames))).toBe(true);
+    }
+  });
+
+  test("are read on where one ends with what is read of a file at once", async () => {
+    const chunkBytes = 256 * 1024;
+    const blocks = [131_072, 130_000, 1057].map((size) => randomBytes(size));
+    const frame = rawFrame(blocks);
+    expect(frame.length).toBe(chunkBytes);
+    const exact = Buffer.concat(blocks);
+    const { bytes } = await unpackBytes(Buffer.concat([frame, pack(plain)]));
+    expect(bytes.equals(Buffer.concat([exact, plain]))).toBe(true);
+    expect((await unpackBytes(frame)).bytes.equals(exact)).toBe(true);
+    for (const rest of ["garbage", pack(plain).subarray(0, -1)]) {
+      const broken = Buffer.concat([frame, Buffer.from(rest)]);
+      await expect(unpackBytes(broken)).rejects.toMatchObject({ code: "tar_invalid" });
     }
   });
 
