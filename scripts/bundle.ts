@@ -22,9 +22,9 @@ const stages = [
 const threads = ["src/contexts/scan-thread.ts"];
 
 /**
- * Bundles sources into JavaScript, and the threads that they may start: a start reads what it needs from a dozen files in place of 450, which is half of the
- * time until a build begins. Every file lies as deep as the sources do, which find things of the package from where they
- * are.
+ * Bundles sources into JavaScript, and the threads that they may start: a start reads what it needs from a dozen files in
+ * place of 450, which is half of the time until a build begins. Every file lies as deep as the sources do, which find things
+ * of the package from where they are.
  * @param entries files of the repository, such as "src/cli/main.ts"; each gets its name ending in ".js"
  * @param target the folder that stands for the repository's
  */

@@ -1,4 +1,4 @@
-import { type Context, type Entry, findEntry, isRegular } from "../model/context.ts";
+import { byPathBytes, type Context, createMemoryReader, type Entry, findEntry, isRegular } from "../model/context.ts";
 
 /**
  * Creates the context that the daemon reads the Dockerfile from: the build's own, and beside the Dockerfile, where it has
@@ -17,7 +17,7 @@ export function createDockerfileContext(context: Context, dockerfile: string): C
       const entries = await context.list(directory);
       if (directory !== folder || entries.some((entry) => entry.path === path)) return entries;
       const added = await ignoreFile(context, path);
-      return added ? [...entries, added].sort(byName) : entries;
+      return added ? [...entries, added].sort(byPathBytes) : entries;
     },
     find,
   };
@@ -35,20 +35,6 @@ async function ignoreFile(context: Context, path: string): Promise<Entry | undef
     size: text.length,
     modifiedNs: 0n,
     linkTarget: "",
-    open() {
-      let at = 0;
-      return {
-        read(target) {
-          const count = text.copy(target, 0, at);
-          at += count;
-          return count;
-        },
-        close() {},
-      };
-    },
+    open: () => createMemoryReader(text),
   };
-}
-
-function byName(one: Entry, other: Entry): number {
-  return Buffer.compare(one.rawPath ?? Buffer.from(one.path), other.rawPath ?? Buffer.from(other.path));
 }

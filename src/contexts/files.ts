@@ -1,4 +1,4 @@
-import { type Context, type EntryReader, modeSymlink } from "../model/context.ts";
+import { type Context, createMemoryReader, modeSymlink } from "../model/context.ts";
 import { createTree, type EntryBody } from "./tree.ts";
 
 /** A file by its bytes, or a symbolic link by its target. `mode`: permission bits, default 0644. */
@@ -31,17 +31,5 @@ function bodyOf(source: FileSource): EntryBody {
     modifiedNs: 0n,
     linkTarget: "",
     open: () => createMemoryReader(bytes),
-  };
-}
-
-function createMemoryReader(bytes: Buffer): EntryReader {
-  let position = 0;
-  return {
-    read(target) {
-      const length = bytes.copy(target, 0, position);
-      position += length;
-      return length;
-    },
-    close() {},
   };
 }

@@ -1,4 +1,4 @@
-import { type Context, type Entry, type EntryReader, isRegular } from "../model/context.ts";
+import { type Context, createMemoryReader, type Entry, type EntryReader, isRegular } from "../model/context.ts";
 
 /** A context of which what was read once is not read again. */
 export interface KeptContext extends Context {
@@ -24,7 +24,7 @@ export function createKeptContext(context: Context, limits = defaultLimits): Kep
   const keep = (entry: Entry): Entry => {
     let kept: Buffer | undefined;
     const open = () => {
-      if (kept) return readerOf(kept);
+      if (kept) return createMemoryReader(kept);
       reads += 1;
       if (entry.size > room.maxBytes) {
         whole = false;
@@ -82,18 +82,5 @@ function keeping(entry: Entry, keep: (bytes: Buffer | undefined) => void): Entry
       keep(length === bytes.length ? bytes : undefined);
       return reader.close();
     },
-  };
-}
-
-function readerOf(bytes: Buffer): EntryReader {
-  let at = 0;
-  return {
-    read(target) {
-      const count = Math.min(target.length, bytes.length - at);
-      target.set(bytes.subarray(at, at + count));
-      at += count;
-      return count;
-    },
-    close() {},
   };
 }

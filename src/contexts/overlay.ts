@@ -1,4 +1,4 @@
-import { type Context, type Entry, isDirectory, modeDirectory } from "../model/context.ts";
+import { byPathBytes, type Context, type Entry, isDirectory, modeDirectory } from "../model/context.ts";
 
 /** A context laid into another one: its root comes to lie at the clean path `at`, "" for the root. */
 export interface Layer {
@@ -26,7 +26,7 @@ export function createOverlayContext(layers: readonly Layer[]): Context {
       }
     }
     for (const [path, { from }] of found) visible.set(path, from);
-    return [...found.values()].map(({ entry }) => entry).sort(byName);
+    return [...found.values()].map(({ entry }) => entry).sort(byPathBytes);
   };
 
   /** The layers that have the folder: known once the folder above it was listed. */
@@ -88,8 +88,4 @@ function wayTo(at: string, directory: string): Entry {
       throw new Error("a folder cannot be read");
     },
   };
-}
-
-function byName(one: Entry, other: Entry): number {
-  return Buffer.compare(one.rawPath ?? Buffer.from(one.path), other.rawPath ?? Buffer.from(other.path));
 }

@@ -80,6 +80,24 @@ export function isSymlink(entry: Pick<Entry, "mode">): boolean {
   return (entry.mode & modeSymlink) !== 0;
 }
 
+/** Reads bytes that are in memory. */
+export function createMemoryReader(bytes: Buffer): EntryReader {
+  let position = 0;
+  return {
+    read(target) {
+      const length = bytes.copy(target, 0, position);
+      position += length;
+      return length;
+    },
+    close() {},
+  };
+}
+
+/** The order of a list: by the bytes of the paths. */
+export function byPathBytes(one: Entry, other: Entry): number {
+  return Buffer.compare(one.rawPath ?? Buffer.from(one.path), other.rawPath ?? Buffer.from(other.path));
+}
+
 /** Finds the entry at a path, without following links. */
 export async function findEntry(context: Context, path: string): Promise<Entry | undefined> {
   if (context.find) return context.find(path);

@@ -1,5 +1,5 @@
 import type { Context, Entry } from "../../src/model/context.ts";
-import { modeDirectory, modeSymlink } from "../../src/model/context.ts";
+import { byPathBytes, createMemoryReader, modeDirectory, modeSymlink } from "../../src/model/context.ts";
 
 /** What a test says of one entry; a string is the text of a file. */
 export type Sketch =
@@ -28,7 +28,7 @@ export function createMemoryContext(sketches: Readonly<Record<string, Sketch>>):
     lists.get(parent)?.set(path, entry);
   };
   for (const [path, sketch] of Object.entries(sketches)) add(path, sketch);
-  const sorted = new Map([...lists].map(([path, entries]) => [path, [...entries.values()].sort(byName)]));
+  const sorted = new Map([...lists].map(([path, entries]) => [path, [...entries.values()].sort(byPathBytes)]));
   return { list: async (directory) => sorted.get(directory) ?? [] };
 }
 
@@ -42,23 +42,7 @@ function createEntry(path: string, sketch: Sketch): Entry {
     size: bytes.length,
     modifiedNs: 1_700_000_000_123_456_789n,
     linkTarget: "",
-    open: () => createReader(bytes),
+    open: () => createMemoryReader(bytes),
     ...given,
   };
-}
-
-function createReader(bytes: Buffer) {
-  let at = 0;
-  return {
-    read(target: Uint8Array) {
-      const length = bytes.copy(target, 0, at);
-      at += length;
-      return length;
-    },
-    close() {},
-  };
-}
-
-function byName(left: Entry, right: Entry): number {
-  return Buffer.compare(left.rawPath ?? Buffer.from(left.path), right.rawPath ?? Buffer.from(right.path));
 }
